@@ -1,0 +1,92 @@
+// Builds ottla with esbuild. `node build.mjs` makes dist/ (the product: one entry each for the
+// command, the library and the testing helpers, lazily loaded chunks, type declarations);
+// `node build.mjs --test` makes build/ (every test and script, runnable by plain Node 20).
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+
+const require = createRequire(import.meta.url)
+const { version, dependencies } = require('./package.json')
+const forTests = process.argv.includes('--test')
+// `--test NAME-PART...` builds only the matching tests; $OTTLA_BUILD is where (default build).
+const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+const testFolder = process.env['OTTLA_BUILD'] ?? 'build'
+
+/** Every file under `folder` whose name ends with `suffix`, as paths from here. */
+function filesUnder(folder, suffix) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => join(folder, name))
+    .sort()
+}
+
+// Two versions of string-width in the tree compile Intl.Segmenter and a large regular expression at
+// import: half of the command's start-up time. Ours does so only when a text is not ASCII.
+const stringWidth = {
+  name: 'string-width',
+  setup(builder) {
+    builder.onResolve({ filter: /^string-width$/ }, () => ({
+      path: join(import.meta.dirname, 'cli/string-width.ts'),
+    }))
+  },
+}
+
+const common = {
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  external: Object.keys(dependencies),
+  outExtension: { '.js': '.mjs' },
+  define: { OTTLA_VERSION: JSON.stringify(version) },
+  plugins: [stringWidth],
+  banner: {
+    js: "import { createRequire as ottlaCreateRequire } from 'node:module'; const require = ottlaCreateRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+}
+
+if (forTests) {
+  rmSync(testFolder, { recursive: true, force: true })
+  const entryPoints = filesUnder('test', '.ts')
+    .filter((name) => !name.includes('/support/') && !name.includes('/interop/'))
+    .filter((name) => wanted.length === 0 || name === 'test/run.ts' || wanted.some((part) => name.includes(part)))
+  await build({
+    ...common,
+    entryPoints,
+    outdir: `${testFolder}/test`,
+    outbase: 'test',
+    sourcemap: true,
+    packages: 'external',
+  })
+} else {
+  rmSync('dist', { recursive: true, force: true })
+  const entryPoints = { ottla: 'cli/main.ts', index: 'lib/index.ts' }
+  if (existsSync('lib/testing/index.ts')) entryPoints.testing = 'lib/testing/index.ts'
+  const result = await build({
+    ...common,
+    entryPoints,
+    outdir: 'dist',
+    chunkNames: 'chunks/[name]-[hash]',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    metafile: true,
+  })
+  writeFileSync('dist/meta.json', JSON.stringify(result.metafile))
+  const types = spawnSync(
+    process.execPath,
+    [
+      require.resolve('typescript/lib/tsc.js'),
+      '--emitDeclarationOnly',
+      '-p',
+      'tsconfig.build.json',
+    ],
+    { stdio: 'inherit' },
+  )
+  if (types.status !== 0) process.exit(types.status ?? 1)
+}

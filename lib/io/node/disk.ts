@@ -1,0 +1,195 @@
+/**
+ * The machine's file system. Files are opened without following a symbolic link in the last place
+ * (O_NOFOLLOW) and created for their owner only. `append` and `writeAt` go out as one writev;
+ * short writes are continued. `sync` is fdatasync: bytes and size, not the times.
+ */
+
+import { createHash } from 'node:crypto'
+import { constants, promises as fs } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import {
+  type DirectoryEntry,
+  type Disk,
+  type DiskFile,
+  type DiskLock,
+  hasErrorCode,
+  LockedError,
+  type OpenMode,
+} from '../disk.ts'
+
+const flags: Record<OpenMode, number> = {
+  read: constants.O_RDONLY | constants.O_NOFOLLOW,
+  write: constants.O_RDWR | constants.O_NOFOLLOW,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
+}
+
+/** IOV_MAX on Linux and macOS: more buffers in one call are refused. */
+const buffersPerWriteMax = 1024
+
+class NodeFile implements DiskFile {
+  readonly #handle: FileHandle
+  readonly #path: string
+
+  constructor(handle: FileHandle, path: string) {
+    this.#handle = handle
+    this.#path = path
+  }
+
+  async readAt(target: Uint8Array, position: number): Promise<number> {
+    let filled = 0
+    while (filled < target.length) {
+      const { bytesRead } = await this.#handle.read(
+        target,
+        filled,
+        target.length - filled,
+        position + filled,
+      )
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return filled
+  }
+
+  async writeAt(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    let at = position
+    for (let from = 0; from < buffers.length; from += buffersPerWriteMax) {
+      at += await this.#writeAll(buffers.slice(from, from + buffersPerWriteMax), at)
+    }
+  }
+
+  async append(buffers: readonly Uint8Array[]): Promise<void> {
+    await this.writeAt(buffers, await this.size())
+  }
+
+  /** Writes at most 1,024 buffers at `position`, going on after a short write; resolves with the bytes written. */
+  async #writeAll(buffers: readonly Uint8Array[], position: number): Promise<number> {
+    let size = 0
+    for (const buffer of buffers) size += buffer.length
+    let rest = buffers
+    let written = 0
+    while (written < size) {
+      const { bytesWritten } = await this.#handle.writev(rest, position + written)
+      if (bytesWritten === 0)
+        throw new Error(`${this.#path}: the system wrote 0 of ${size - written} bytes`)
+      written += bytesWritten
+      if (written < size) rest = withoutFirst(rest, bytesWritten)
+    }
+    return written
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#handle.truncate(sizeBytes)
+  }
+
+  sync(): Promise<void> {
+    return this.#handle.datasync()
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
+
+/** The buffers without their first `count` bytes. */
+function withoutFirst(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
+  const rest: Uint8Array[] = []
+  let skip = count
+  for (const buffer of buffers) {
+    if (skip >= buffer.length) skip -= buffer.length
+    else {
+      rest.push(skip > 0 ? buffer.subarray(skip) : buffer)
+      skip = 0
+    }
+  }
+  return rest
+}
+
+export const nodeDisk: Disk = {
+  async open(path, mode) {
+    return new NodeFile(await fs.open(path, flags[mode], 0o600), path)
+  },
+  rename: (from, to) => fs.rename(from, to),
+  remove: (path) => fs.rm(path, { recursive: true, force: true }),
+  async list(path) {
+    const entries = await fs.readdir(path, { withFileTypes: true })
+    const kindOf = (entry: {
+      isFile(): boolean
+      isDirectory(): boolean
+    }): DirectoryEntry['kind'] =>
+      entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other'
+    return entries
+      .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  },
+  async mkdir(path) {
+    await fs.mkdir(path, { recursive: true, mode: 0o700 })
+  },
+  async syncDir(path) {
+    // Windows cannot open a directory; there a rename is durable with its file.
+    if (process.platform === 'win32') return
+    const handle = await fs.open(path, constants.O_RDONLY)
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+  async free(path) {
+    const { bavail, blocks, bsize } = await fs.statfs(path)
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+  },
+  lock: (directory) =>
+    process.platform === 'linux' ? lockBySocket(directory) : lockByFile(directory),
+}
+
+/**
+ * An abstract socket named by the directory's device and inode: the kernel frees it when the
+ * process dies, however it dies, and there is no file to be left behind or copied.
+ */
+async function lockBySocket(directory: string): Promise<DiskLock> {
+  const { dev, ino } = await fs.stat(directory, { bigint: true })
+  const name = createHash('sha256').update(`${dev}:${ino}`).digest('hex').slice(0, 32)
+  const server = createServer((socket) => socket.destroy())
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      const isHeld = hasErrorCode(error, 'EADDRINUSE')
+      reject(isHeld ? new LockedError(`${directory} is in use by another running broker`) : error)
+    })
+    server.listen(`\0ottla-${name}`, resolve)
+  })
+  server.unref()
+  return { release: () => new Promise((resolve) => server.close(() => resolve())) }
+}
+
+/** Elsewhere: a file with the owner's pid; one whose owner is gone is taken over. */
+async function lockByFile(directory: string): Promise<DiskLock> {
+  const path = join(directory, '.lock')
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      await fs.writeFile(path, `${process.pid}\n`, { flag: 'wx', mode: 0o600 })
+      return { release: () => fs.rm(path, { force: true }) }
+    } catch (error) {
+      if (!hasErrorCode(error, 'EEXIST')) throw error
+    }
+    const owner = Number.parseInt(await fs.readFile(path, 'utf8'), 10)
+    if (isAlive(owner))
+      throw new LockedError(`${directory} is in use by the broker with pid ${owner}`)
+    await fs.rm(path, { force: true })
+  }
+  throw new LockedError(`${path} is taken again and again by others`)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return hasErrorCode(error, 'EPERM')
+  }
+}

@@ -1,0 +1,147 @@
+import { mkdtempSync } from 'node:fs'
+import { rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type Disk,
+  hasErrorCode,
+  LockedError,
+  readFile,
+  writeFileAtomic,
+} from '../../lib/io/disk.ts'
+import { MemoryDisk } from '../../lib/io/memory/disk.ts'
+import { nodeDisk } from '../../lib/io/node/disk.ts'
+import { assert, rejection, suite } from '../support/suite.ts'
+
+const test = suite('disk')
+const folder = mkdtempSync(join(tmpdir(), 'ottla-disk-'))
+test.after(() => rm(folder, { recursive: true, force: true }))
+
+const bytes = (text: string) => Buffer.from(text)
+const text = (content: Uint8Array | null) =>
+  content === null ? null : Buffer.from(content).toString()
+
+/** Both implementations must behave alike: each test below runs on both. */
+const disks: [name: string, disk: Disk, root: string][] = [
+  ['node', nodeDisk, folder],
+  ['memory', new MemoryDisk(), '/root'],
+]
+test.before(async () => disks[1]?.[1].mkdir('/root'))
+
+for (const [name, disk, root] of disks) {
+  test(`${name}: bytes appended and written in place are read back`, async () => {
+    const file = await disk.open(join(root, 'a'), 'create')
+    await file.append([bytes('hello '), bytes(''), bytes('world')])
+    await file.append([bytes('!')])
+    await file.writeAt([bytes('H')], 0)
+    await file.writeAt([bytes('+'), bytes('+')], 14)
+    assert.is(await file.size(), 16)
+    const target = new Uint8Array(20)
+    assert.is(await file.readAt(target, 0), 16)
+    assert.is(text(target.subarray(0, 16)), 'Hello world!\0\0++')
+    assert.is(await file.readAt(target, 16), 0)
+    await file.truncate(5)
+    await file.truncate(7)
+    assert.is(text(await readFile(disk, join(root, 'a'))), 'Hello\0\0')
+    await file.sync()
+    await file.close()
+  })
+
+  test(`${name}: more buffers than one system call takes`, async () => {
+    const file = await disk.open(join(root, 'many'), 'create')
+    await file.append(Array.from({ length: 3000 }, (_, index) => bytes(String(index % 10))))
+    assert.is(await file.size(), 3000)
+    const target = new Uint8Array(10)
+    await file.readAt(target, 2990)
+    assert.is(text(target), '0123456789')
+    await file.close()
+  })
+
+  test(`${name}: directories are made with parents, listed by name, renamed and removed`, async () => {
+    await disk.mkdir(join(root, 'd/e/f'))
+    await disk.mkdir(join(root, 'd/e/f'))
+    await writeFileAtomic(disk, join(root, 'd/z'), bytes('1'))
+    await writeFileAtomic(disk, join(root, 'd/b'), bytes('2'))
+    await writeFileAtomic(disk, join(root, 'd/b'), bytes('3'))
+    assert.equal(await disk.list(join(root, 'd')), [
+      { name: 'b', kind: 'file' },
+      { name: 'e', kind: 'directory' },
+      { name: 'z', kind: 'file' },
+    ])
+    await disk.rename(join(root, 'd/b'), join(root, 'd/z'))
+    assert.is(text(await readFile(disk, join(root, 'd/z'))), '3')
+    await disk.rename(join(root, 'd'), join(root, 'moved'))
+    await disk.remove(join(root, 'moved'))
+    await disk.remove(join(root, 'moved'))
+    assert.ok(hasErrorCode(await rejection(disk.list(join(root, 'moved'))), 'ENOENT'))
+  })
+
+  test(`${name}: what is not there is ENOENT, and null for readFile`, async () => {
+    assert.ok(hasErrorCode(await rejection(disk.open(join(root, 'none'), 'read')), 'ENOENT'))
+    assert.ok(hasErrorCode(await rejection(disk.open(join(root, 'none'), 'write')), 'ENOENT'))
+    assert.ok(
+      hasErrorCode(await rejection(disk.rename(join(root, 'none'), join(root, 'x'))), 'ENOENT'),
+    )
+    assert.is(await readFile(disk, join(root, 'none')), null)
+  })
+
+  test(`${name}: a file opened for reading cannot be written`, async () => {
+    await writeFileAtomic(disk, join(root, 'ro'), bytes('x'))
+    const file = await disk.open(join(root, 'ro'), 'read')
+    assert.ok(hasErrorCode(await rejection(file.writeAt([bytes('y')], 0)), 'EBADF'))
+    await file.close()
+  })
+
+  test(`${name}: a directory is locked by one owner at a time`, async () => {
+    await disk.mkdir(join(root, 'locked'))
+    const lock = await disk.lock(join(root, 'locked'))
+    assert.instance(await rejection(disk.lock(join(root, 'locked'))), LockedError)
+    await lock.release()
+    await (await disk.lock(join(root, 'locked'))).release()
+  })
+
+  test(`${name}: readFile refuses a file larger than expected`, async () => {
+    await writeFileAtomic(disk, join(root, 'large'), bytes('12345'))
+    assert.match((await rejection(readFile(disk, join(root, 'large'), 4))).message, '5 bytes')
+  })
+}
+
+test('node: a symbolic link is not followed', async () => {
+  await symlink('/etc/hostname', join(folder, 'link'))
+  assert.ok(hasErrorCode(await rejection(nodeDisk.open(join(folder, 'link'), 'read')), 'ELOOP'))
+})
+
+test('memory: a crash loses what was not synced, in files and in directories', async () => {
+  const disk = new MemoryDisk({ tracksDurability: true })
+  await disk.mkdir('/d')
+  await disk.syncDir('/')
+  const file = await disk.open('/d/kept', 'create')
+  await file.append([bytes('synced')])
+  await file.sync()
+  await disk.syncDir('/d')
+  await file.append([bytes(' lost')])
+  await disk.open('/d/lost', 'create')
+  disk.crash()
+  assert.equal(await disk.list('/d'), [{ name: 'kept', kind: 'file' }])
+  assert.is(text(await readFile(disk, '/d/kept')), 'synced')
+  assert.ok(hasErrorCode(await rejection(file.append([bytes('x')])), 'EBADF'))
+})
+
+test('memory: a crash may keep part of the unsynced bytes', async () => {
+  const disk = new MemoryDisk({ tracksDurability: true })
+  const file = await disk.open('/torn', 'create')
+  await disk.syncDir('/')
+  await file.append([bytes('abcdef')])
+  disk.crash((durable, current) => current.subarray(0, durable.length + 2))
+  assert.is(text(await readFile(disk, '/torn')), 'ab')
+})
+
+test('memory: a full disk answers ENOSPC and works again when there is room', async () => {
+  const disk = new MemoryDisk({ capacityBytes: 10 })
+  const file = await disk.open('/f', 'create')
+  await file.append([bytes('12345678')])
+  assert.ok(hasErrorCode(await rejection(file.append([bytes('901')])), 'ENOSPC'))
+  await file.truncate(0)
+  await file.append([bytes('1234567890')])
+  assert.equal(await disk.free(), { freeBytes: 0, totalBytes: 10 })
+})
