@@ -22,9 +22,9 @@ export function uuidToBytes(text: string): Uint8Array | null {
  * A fresh version 4 uuid from 16 random bytes. Never one that starts with '-', which a shell would
  * take for an option; Kafka avoids those too.
  */
-export function randomUuid(randomBytes: (count: number) => Uint8Array): string {
+export function randomUuid(drawBytes: (count: number) => Uint8Array): string {
   for (let attempt = 0; attempt < 100; attempt++) {
-    const bytes = Uint8Array.from(randomBytes(16))
+    const bytes = Uint8Array.from(drawBytes(16))
     bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
     bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
     const text = uuidFromBytes(bytes)

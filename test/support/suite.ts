@@ -94,7 +94,7 @@ export async function rejection(promise: Promise<unknown>): Promise<Error> {
     await promise
   } catch (error) {
     if (error instanceof Error) return error
-    throw new Error(`rejected with ${String(error)}, not with an Error`)
+    throw new Error(`rejected with ${String(error)}, not with an Error`, { cause: error })
   }
   throw new Error('expected a rejection, but it resolved')
 }

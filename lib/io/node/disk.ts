@@ -116,36 +116,37 @@ export const nodeDisk: Disk = {
   },
   rename: (from, to) => fs.rename(from, to),
   remove: (path) => fs.rm(path, { recursive: true, force: true }),
-  async list(path) {
-    const entries = await fs.readdir(path, { withFileTypes: true })
-    const kindOf = (entry: {
-      isFile(): boolean
-      isDirectory(): boolean
-    }): DirectoryEntry['kind'] =>
-      entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other'
-    return entries
-      .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
-  },
+  list,
   async mkdir(path) {
     await fs.mkdir(path, { recursive: true, mode: 0o700 })
   },
-  async syncDir(path) {
-    // Windows cannot open a directory; there a rename is durable with its file.
-    if (process.platform === 'win32') return
-    const handle = await fs.open(path, constants.O_RDONLY)
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  },
+  syncDir,
   async free(path) {
     const { bavail, blocks, bsize } = await fs.statfs(path)
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
   },
   lock: (directory) =>
     process.platform === 'linux' ? lockBySocket(directory) : lockByFile(directory),
+}
+
+async function list(path: string): Promise<DirectoryEntry[]> {
+  const entries = await fs.readdir(path, { withFileTypes: true })
+  const kindOf = (entry: { isFile(): boolean; isDirectory(): boolean }): DirectoryEntry['kind'] =>
+    entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other'
+  return entries
+    .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+async function syncDir(path: string): Promise<void> {
+  // Windows cannot open a directory; there a rename is durable with its file.
+  if (process.platform === 'win32') return
+  const handle = await fs.open(path, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 /**

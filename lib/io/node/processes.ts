@@ -1,0 +1,58 @@
+/** The machine's processes. */
+
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { constants } from 'node:os'
+import { dirname, resolve as resolvePath } from 'node:path'
+import { hasErrorCode } from '../disk.ts'
+import type { Processes } from '../processes.ts'
+
+const [program = process.execPath, script = ''] = process.argv
+
+export const nodeProcesses: Processes = {
+  pid: process.pid,
+  self: [program, script],
+  packageFolder: resolvePath(dirname(script), '..'),
+  async bootId() {
+    try {
+      return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+    } catch (error) {
+      if (hasErrorCode(error, 'ENOENT')) return ''
+      throw error
+    }
+  },
+  isAlive(pid) {
+    try {
+      return process.kill(pid, 0)
+    } catch (error) {
+      return hasErrorCode(error, 'EPERM')
+    }
+  },
+  signal(pid, name) {
+    try {
+      return process.kill(pid, name)
+    } catch (error) {
+      if (hasErrorCode(error, 'ESRCH')) return false
+      throw error
+    }
+  },
+  run([name = '', ...args], { variables, signal, stdin }) {
+    return new Promise((resolve, reject) => {
+      const input = stdin === undefined ? 'inherit' : openSync(stdin, 'r')
+      const env = { ...process.env, ...variables }
+      const child = spawn(name, args, { stdio: [input, 'inherit', 'inherit'], env })
+      if (typeof input === 'number') closeSync(input)
+      const onAbort = () => child.kill('SIGTERM')
+      signal.addEventListener('abort', onAbort, { once: true })
+      child.once('error', (error) => {
+        signal.removeEventListener('abort', onAbort)
+        reject(error)
+      })
+      child.once('exit', (code, signalName) => {
+        signal.removeEventListener('abort', onAbort)
+        resolve(code ?? 128 + (signalName ? constants.signals[signalName] : 0))
+      })
+    })
+  },
+}
