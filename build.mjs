@@ -54,6 +54,22 @@ const zstdWasm = {
   },
 }
 
+/** The licence texts of the packages whose files are in the bundle. */
+function licences(inputs) {
+  const folders = new Set()
+  for (const input of inputs) {
+    const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)
+    if (match) folders.add(match[1])
+  }
+  const parts = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
+    const text = file ? readFileSync(join(folder, file), 'utf8').trim() : `(${license}; the package holds no text of it)`
+    return `${name} ${version} (${license})\n\n${text}\n`
+  })
+  return `ottla bundles these packages.\n\n${parts.join(`\n${'-'.repeat(80)}\n\n`)}`
+}
+
 const common = {
   bundle: true,
   splitting: true,
@@ -97,7 +113,7 @@ if (forTests) {
     legalComments: 'none',
     metafile: true,
   })
-  writeFileSync('dist/meta.json', JSON.stringify(result.metafile))
+  writeFileSync('dist/THIRD_PARTY_LICENSES', licences(Object.keys(result.metafile.inputs)))
   const types = spawnSync(
     process.execPath,
     [

@@ -45,12 +45,14 @@ export interface Golden {
 
 /** Every fixture whose name matches. */
 export function goldens(pattern: RegExp): Golden[] {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.bin') && pattern.test(name))
+  const names = readdirSync(folder)
+    .filter((file) => file.endsWith('.bin'))
+    .map((file) => file.slice(0, -'.bin'.length))
+    .filter((name) => pattern.test(name))
   if (names.length === 0) throw new Error(`no fixture in ${folder} matches ${pattern}`)
-  return names.map((file) => {
-    const name = file.slice(0, -'.bin'.length)
+  return names.map((name) => {
     const { batches } = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8'))
-    return { name, bytes: readFileSync(join(folder, file)), batches }
+    return { name, bytes: readFileSync(join(folder, `${name}.bin`)), batches }
   })
 }
 
