@@ -1,0 +1,109 @@
+/**
+ * Configuration files of --config: `.json` is ottla's own (checked by ajv against a schema that is
+ * part of the man page), anything else is Java's and kcat's `key=value`. Both give flat settings.
+ *
+ * Source of the line format: java.util.Properties (comments # and !, `=`, `:` or blank between key
+ * and value, a trailing backslash continues the line), as far as Kafka's files use it.
+ */
+
+import { readFileSync } from 'node:fs'
+import { CommandError, exitCodes } from '../commands/command.ts'
+import { closest } from '../commands/suggest.ts'
+
+/** What a file says: global flags by key, client settings by Kafka's names, and remarks for -v. */
+export interface FileSettings {
+  readonly flags: Readonly<Record<string, string>>
+  readonly properties: readonly (readonly [name: string, value: string])[]
+  readonly remarks: readonly string[]
+}
+
+const text = { type: 'string', minLength: 1 } as const
+
+/** Members of a .json file. */
+export const configMembers = {
+  brokers: {
+    anyOf: [text, { type: 'array', items: text, minItems: 1 }],
+    description: 'as --brokers; a list, or one text with commas',
+  },
+  timeout: { ...text, description: 'as --timeout' },
+  retryFor: { ...text, description: 'as --retry-for' },
+  format: { ...text, description: 'as --format' },
+  log: { ...text, description: 'as --log' },
+  properties: {
+    type: 'object',
+    additionalProperties: { type: ['string', 'number', 'boolean'] },
+    description: "client settings by Kafka's names, as -X",
+  },
+} as const
+
+export const configSchema = { type: 'object', properties: configMembers } as const
+
+/** Reads and checks a file. Throws CommandError 2. */
+export async function readConfigFile(path: string): Promise<FileSettings> {
+  let content: string
+  try {
+    content = readFileSync(path, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    throw new CommandError(exitCodes.usage, `cannot read config ${path}: ${code}`)
+  }
+  return path.endsWith('.json') ? readJson(path, content) : readProperties(path, content)
+}
+
+async function readJson(path: string, content: string): Promise<FileSettings> {
+  let value: unknown
+  try {
+    value = JSON.parse(content)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new CommandError(exitCodes.usage, `config ${path}: not JSON: ${reason}`)
+  }
+  const { Ajv } = await import('ajv')
+  const validate = new Ajv({ strict: false }).compile<Record<string, unknown>>(configSchema)
+  if (!validate(value)) {
+    const [first] = validate.errors ?? []
+    const where = first?.instancePath === '' ? 'the file' : first?.instancePath
+    throw new CommandError(exitCodes.usage, `config ${path}: ${where} ${first?.message ?? ''}`)
+  }
+  const { brokers, properties = {}, ...others } = value
+  const flags: Record<string, string> = {}
+  const remarks: string[] = []
+  if (brokers !== undefined) flags['brokers'] = String(brokers)
+  for (const [key, given] of Object.entries(others)) {
+    if (key in configMembers) flags[key] = String(given)
+    else remarks.push(unknownMember(path, key))
+  }
+  const pairs = Object.entries(Object(properties)).map(([key, one]) => [key, String(one)] as const)
+  return { flags, properties: pairs, remarks }
+}
+
+function unknownMember(path: string, key: string): string {
+  const near = closest(key, Object.keys(configMembers))
+  return `config ${path}: unknown "${key}"${near === null ? '' : `; did you mean "${near}"?`}`
+}
+
+/** `key=value` lines. Exported for its tests. */
+export function readProperties(path: string, content: string): FileSettings {
+  const pairs: [string, string][] = []
+  const joined = content.replace(/(?<!\\)((?:\\\\)*)\\\r?\n[ \t]*/g, '$1')
+  for (const [index, line] of joined.split(/\r?\n/).entries()) {
+    const trimmed = line.trimStart()
+    if (trimmed === '' || trimmed.startsWith('#') || trimmed.startsWith('!')) continue
+    const [, key, value] = /^((?:\\.|[^=:\s\\])+)\s*(?:[=:]\s*|\s)(.*)$/.exec(trimmed) ?? []
+    if (key === undefined || value === undefined) {
+      throw new CommandError(
+        exitCodes.usage,
+        `config ${path} line ${index + 1}: want key=value, got "${trimmed.slice(0, 60)}"`,
+      )
+    }
+    pairs.push([unescape(key), unescape(value.trimEnd())])
+  }
+  return { flags: {}, properties: pairs, remarks: [] }
+}
+
+function unescape(text: string): string {
+  return text.replace(/\\(.)/g, (_, character: string) => {
+    const known: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
+    return known[character] ?? character
+  })
+}

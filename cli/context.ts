@@ -1,0 +1,104 @@
+/** What a command sees of the outside, made from the settings and the process. */
+
+import { isAbsolute, resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import type { Command, CommandContext } from '../commands/command.ts'
+import type { Client } from '../lib/client/client.ts'
+import { silentLogger } from '../lib/io/logger.ts'
+import { nodeEnv } from '../lib/io/node/env.ts'
+import { type LogLevel, nodeLogger } from '../lib/io/node/logger.ts'
+import { nodeProcesses } from '../lib/io/node/processes.ts'
+import { colourLevel } from './colour.ts'
+import { createOutput, type Sink } from './output.ts'
+import { formatFor, type Settings } from './settings.ts'
+import { canSpin, startSpinner } from './spinner.ts'
+import { stdinChunks, writeStderr } from './stdio.ts'
+
+export interface Session {
+  readonly context: CommandContext
+  /** Closes what the command had opened. */
+  close(): void
+  /** What it wants said when a second signal ends it. */
+  lastWords(): string
+}
+
+export async function openSession(
+  command: Command,
+  settings: Settings,
+  { sink, signal }: { sink: Sink; signal: AbortSignal },
+): Promise<Session> {
+  const variables = process.env
+  const colour = colourLevel(sink.isTty, settings.color, variables)
+  const json = settings.logFormat === 'json'
+  const level = logLevel(settings)
+  // Without -v a client says nothing but its own errors: the loggers are not even loaded.
+  const log = settings.verbosity === 0 ? silentLogger : await nodeLogger({ level, json })
+  const env = nodeEnv({ log })
+  let client: Promise<Client> | undefined
+  let lastWords = () => ''
+  const context: CommandContext = {
+    env,
+    globals: settings,
+    client: () => (client ??= openClient(settings, env)),
+    out: createOutput({
+      sink,
+      format: formatFor(settings, sink.isTty),
+      header: settings.header,
+      colour,
+    }),
+    stdin: () => stdinChunks(signal),
+    stdinIsTty: process.stdin.isTTY === true,
+    stderrIsTty: process.stderr.isTTY === true,
+    note: (line) => {
+      if (!settings.quiet) writeStderr(line)
+    },
+    warn: (line) => writeStderr(`ottla ${command.name}: ${line}`),
+    waiting: (what) => {
+      if (!canSpin(process.stderr, variables, settings.quiet)) return () => {}
+      return startSpinner(what, colourLevel(true, settings.color, variables) > 0)
+    },
+    ask: (question) => ask(question, signal),
+    signal,
+    onForcedExit: (words) => {
+      lastWords = words
+    },
+    processes: nodeProcesses,
+    log: () => nodeLogger({ level, json }),
+    path: (given) => (isAbsolute(given) ? given : resolve(given)),
+    variable: (name) => variables[name] || undefined,
+  }
+  return {
+    context,
+    close: () => void client?.then((one) => one.close()),
+    lastWords: () => lastWords(),
+  }
+}
+
+async function openClient(settings: Settings, env: CommandContext['env']): Promise<Client> {
+  const { Client } = await import('../lib/client/client.ts')
+  const clientId = settings.properties['client.id']
+  return new Client({
+    env,
+    brokers: settings.brokers,
+    timeoutMs: settings.timeoutMs,
+    retryForMs: settings.retryForMs,
+    ...(clientId === undefined ? {} : { clientId }),
+  })
+}
+
+/** A broker's log says what happens to it; -v adds each request, -q leaves the errors. */
+function logLevel({ verbosity, quiet }: Settings): LogLevel {
+  if (quiet) return 'error'
+  return verbosity === 0 ? 'info' : 'debug'
+}
+
+/** The answer typed on the terminal, without blanks round it. */
+async function ask(question: string, signal: AbortSignal): Promise<string | null> {
+  if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) return null
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return (await lines.question(question, { signal })).trim()
+  } finally {
+    lines.close()
+  }
+}
