@@ -1,0 +1,38 @@
+/** The `meta` key: which cluster a store holds. Written once, when the store is still empty. */
+
+import type { Env } from '../io/env.ts'
+import { clustersPrefix, Keys, type MetaValue } from './keys.ts'
+import type { MetadataStore } from './store.ts'
+
+/**
+ * Makes sure that the store is the one of this cluster. `isNew` = the store held nothing: a data
+ * directory that has logs already then does not belong to it. Throws Error when it holds another cluster.
+ */
+export async function ensureCluster(options: {
+  env: Env
+  store: MetadataStore
+  clusterId: string
+}): Promise<{ meta: MetaValue; isNew: boolean }> {
+  const { env, store, clusterId } = options
+  const key = new Keys(clusterId).meta
+  const meta: MetaValue = {
+    v: 1,
+    clusterId,
+    createdAt: env.clock.nowMs(),
+    featureLevel: 1,
+    generation: 1,
+  }
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const { keyValues } = await store.range(clustersPrefix)
+    const found = keyValues.find((one) => one.key === key)
+    if (found) return { meta: JSON.parse(found.value) as MetaValue, isNew: attempt > 0 }
+    const other = keyValues[0]?.key.slice(clustersPrefix.length).split('/')[0]
+    if (other !== undefined && other !== clusterId) {
+      throw new Error(
+        `the metadata store belongs to cluster ${other}, this data directory to cluster ${clusterId}`,
+      )
+    }
+    await store.txn([{ kind: 'absent', key }], [{ kind: 'put', key, value: JSON.stringify(meta) }])
+  }
+  throw new Error(`the metadata store does not keep ${key}`)
+}
