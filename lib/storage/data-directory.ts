@@ -1,0 +1,134 @@
+/**
+ * Whose directory is it? Decides from `meta.properties` whether a log dir may be used: ours with
+ * the same node and cluster id, empty (then it is formatted), or a foreign one, which is refused
+ * and left as it is.
+ *
+ *   | meta.properties        | rest of the directory         | result                              |
+ *   |------------------------|-------------------------------|-------------------------------------|
+ *   | none                   | nothing, or only our own odds | formatted                           |
+ *   | none                   | anything else                 | refused: files of something else    |
+ *   | unreadable             | any                           | refused                             |
+ *   | ours, same ids         | any                           | used                                |
+ *   | other node or cluster  | any                           | refused                             |
+ *   | Kafka's                | any                           | refused without `adopt`; with it,   |
+ *   |                        |                               | only after a clean stop of Kafka    |
+ */
+
+import { DecodeError } from '../base/errors.ts'
+import { randomUuid } from '../base/uuid.ts'
+import { hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
+import type { Env } from '../io/env.ts'
+import {
+  cleanShutdownFile,
+  decodeMetaProperties,
+  encodeMetaProperties,
+  type MetaProperties,
+  metaPropertiesFile,
+} from './checkpoint.ts'
+
+/** The data directory cannot be used as it is; the message says why and what to do. */
+export class DataDirectoryError extends Error {
+  override readonly name = 'DataDirectoryError'
+}
+
+export interface Ownership {
+  readonly nodeId: number
+  /** Absent: the directory's, or a new one. */
+  readonly clusterId?: string | undefined
+  /** Take over a directory that Apache Kafka wrote. */
+  readonly adopt: boolean
+}
+
+/** What may lie in a directory that was never formatted: left by ourselves, or by the file system. */
+const harmless = new Set([
+  '.lock',
+  'broker.json',
+  'lost+found',
+  'metadata',
+  `${metaPropertiesFile}.tmp`,
+])
+
+/** Checks the directory, and formats it when it is new. DataDirectoryError when it is not ours. */
+export async function claimDirectory(
+  env: Env,
+  path: string,
+  owner: Ownership,
+): Promise<MetaProperties> {
+  const bytes = await readFile(env.disk, `${path}/${metaPropertiesFile}`)
+  if (bytes === null) return format(env, path, owner)
+  const meta = parse(path, bytes)
+  if (meta.nodeId !== owner.nodeId) {
+    throw new DataDirectoryError(
+      `${path} belongs to node ${meta.nodeId}, this is node ${owner.nodeId}. Give the right --data or node id`,
+    )
+  }
+  if (owner.clusterId !== undefined && owner.clusterId !== meta.clusterId) {
+    throw new DataDirectoryError(
+      `${path} belongs to cluster ${meta.clusterId}, expected ${owner.clusterId}. Give the right --data`,
+    )
+  }
+  if (!meta.isOurs) await checkAdoption(env, path, owner)
+  return meta
+}
+
+function parse(path: string, bytes: Uint8Array): MetaProperties {
+  try {
+    return decodeMetaProperties(bytes)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new DataDirectoryError(
+      `${path}/${metaPropertiesFile} cannot be read: ${error.message}. Restore the file or give another --data`,
+      { cause: error },
+    )
+  }
+}
+
+async function checkAdoption(env: Env, path: string, { adopt }: Ownership): Promise<void> {
+  if (!adopt) {
+    throw new DataDirectoryError(
+      `${path} was written by Apache Kafka. Give --adopt to take it over, or another --data`,
+    )
+  }
+  if ((await readFile(env.disk, `${path}/${cleanShutdownFile}`)) === null) {
+    throw new DataDirectoryError(
+      `${path} was not stopped cleanly: start and stop Apache Kafka on it once more, then --adopt`,
+    )
+  }
+}
+
+async function format(env: Env, path: string, owner: Ownership): Promise<MetaProperties> {
+  const foreign = (await env.disk.list(path)).filter(({ name }) => !harmless.has(name))
+  if (foreign.length > 0) {
+    const names = foreign.slice(0, 3).map(({ name }) => name)
+    throw new DataDirectoryError(
+      `${path} holds ${foreign.length} other entries (${names.join(', ')}) and no ${metaPropertiesFile}. Give an empty directory as --data`,
+    )
+  }
+  const random = (count: number) => env.random.bytes(count)
+  const meta: MetaProperties = {
+    version: 1,
+    clusterId: owner.clusterId ?? randomUuid(random),
+    nodeId: owner.nodeId,
+    directoryId: randomUuid(random),
+    isOurs: true,
+  }
+  await writeFileAtomic(env.disk, `${path}/${metaPropertiesFile}`, encodeMetaProperties(meta))
+  await syncParents(env, path)
+  return meta
+}
+
+/** The directory may be new, with some of its parents: their entries have to survive a power cut too. */
+async function syncParents(env: Env, path: string): Promise<void> {
+  for (
+    let at = path.lastIndexOf('/');
+    at >= 0;
+    at = at === 0 ? -1 : path.lastIndexOf('/', at - 1)
+  ) {
+    try {
+      await env.disk.syncDir(path.slice(0, at) || '/')
+    } catch (error) {
+      // A parent that may be passed through and not be read was there before us.
+      if (!hasErrorCode(error, 'EACCES') && !hasErrorCode(error, 'EPERM')) throw error
+    }
+  }
+}

@@ -1,0 +1,585 @@
+/**
+ * A log dir: the data directory of one broker, with a directory per log and a few files for all.
+ *
+ *   meta.properties                      whose it is (data-directory.ts)
+ *   recovery-point-offset-checkpoint     up to where each log is synced        every 5 s and at close
+ *   replication-offset-checkpoint        high watermark of each log            every 5 s and at close
+ *   log-start-offset-checkpoint          first offset of each log              at each change
+ *   .kafka_cleanshutdown                 only between a clean stop and the next loading
+ *   <topic>-<partition>/                 the logs
+ *
+ * The clean mark is removed, durably, before loading changes anything: a crash while loading is
+ * then an unclean stop (KAFKA-10471). A disk that fails takes the whole dir offline: its logs answer
+ * KAFKA_STORAGE_ERROR, the process goes on. A full disk stops appends only.
+ * Source: apache/kafka: core/.../log/LogManager.scala.
+ */
+
+import { assert } from '../base/assert.ts'
+import { DecodeError, KafkaError } from '../base/errors.ts'
+import {
+  type Offset,
+  type TopicId,
+  type TopicPartition,
+  topicPartitionName,
+} from '../base/types.ts'
+import { uuidFromBytes } from '../base/uuid.ts'
+import type { BrokerConfig } from '../config/broker.ts'
+import type { Timer } from '../io/clock.ts'
+import { type DiskLock, hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
+import type { Env } from '../io/env.ts'
+import { BufferPool } from './buffer-pool.ts'
+import {
+  cleanShutdownFile,
+  decodeOffsetCheckpoint,
+  decodePartitionMetadata,
+  encodeMetaProperties,
+  encodeOffsetCheckpoint,
+  encodePartitionMetadata,
+  highWatermarkFile,
+  logStartFile,
+  type MetaProperties,
+  metaPropertiesFile,
+  recoveryPointFile,
+} from './checkpoint.ts'
+import { claimDirectory, DataDirectoryError } from './data-directory.ts'
+import { DiskFloor } from './disk-floor.ts'
+import { GatheringTask } from './gathering-task.ts'
+import type { LogConfig } from './log-config.ts'
+import type { LogHost } from './log-host.ts'
+import { Log } from './log.ts'
+import { createLogFiles, loadLog } from './recovery.ts'
+import { applyRetention } from './retention.ts'
+import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
+import { SegmentPool } from './segment-pool.ts'
+
+export { DataDirectoryError } from './data-directory.ts'
+
+export type LogDirConfig = Pick<
+  BrokerConfig,
+  'log.retention.check.interval.ms' | 'ottla.disk.floor.bytes' | 'producer.id.expiration.ms'
+>
+
+export interface LogDirOptions {
+  readonly env: Env
+  readonly path: string
+  readonly nodeId: number
+  readonly clusterId?: string | undefined
+  readonly config: LogDirConfig
+  /** Take over a directory that Apache Kafka wrote and stopped cleanly. */
+  readonly adopt?: boolean
+}
+
+const checkpointEveryMs = 5_000
+const firstRetentionMs = 30_000
+/** Logs loaded or closed at a time. */
+const lanes = 8
+/** Syncs under way at a time: one of libuv's four threads stays free for writes and reads. */
+const syncsMax = 3
+/** Kafka's own metadata log: read when a directory is adopted, never served. */
+const metadataTopic = '__cluster_metadata'
+
+export class LogDir implements LogHost {
+  readonly env: Env
+  readonly path: string
+  readonly pool = new SegmentPool()
+  readonly buffers = new BufferPool()
+  /** Whether the last process stopped cleanly. */
+  readonly isClean: boolean
+  /** What is to be checkpointed as high watermarks; logs it does not name keep theirs. */
+  highWatermarks: () => Iterable<[TopicPartition, Offset]> = () => []
+  /** The dir went offline. */
+  onOffline: (error: Error) => void = () => {}
+  readonly #lock: DiskLock
+  readonly #floor: DiskFloor
+  readonly #logs = new Map<string, Log>()
+  readonly #recoveryPoints: Map<string, Offset>
+  readonly #logStarts: Map<string, Offset>
+  readonly #highWatermarks: Map<string, Offset>
+  readonly #written = new Map<string, Uint8Array>()
+  readonly #logStartSaves = new GatheringTask(() => this.#saveLogStarts())
+  readonly #checkpoints = new GatheringTask(() => this.#checkpoint())
+  readonly #timers = new Map<string, Timer>()
+  #meta: MetaProperties
+  #config: LogDirConfig
+  #failure: Error | null = null
+  /** Whether anything in the directory may have been changed: the clean mark is gone. */
+  #isInUse = false
+  #hasDamage = false
+  #isClosed = false
+  #closing: Promise<boolean> | null = null
+  #waitingBytes = 0
+  #syncCount = 0
+  #syncWaiters: (() => void)[] = []
+
+  private constructor(
+    { env, path, config }: LogDirOptions,
+    found: {
+      lock: DiskLock
+      meta: MetaProperties
+      isClean: boolean
+      recoveryPoints: Map<string, Offset>
+      logStarts: Map<string, Offset>
+      highWatermarks: Map<string, Offset>
+    },
+  ) {
+    this.env = env
+    this.path = path
+    this.isClean = found.isClean
+    this.#config = config
+    this.#lock = found.lock
+    this.#meta = found.meta
+    this.#recoveryPoints = found.recoveryPoints
+    this.#logStarts = found.logStarts
+    this.#highWatermarks = found.highWatermarks
+    this.#floor = new DiskFloor(env, path, config['ottla.disk.floor.bytes'])
+    this.#floor.onSpace = () => this.#onSpace()
+  }
+
+  /**
+   * Takes hold of the directory, formatting a new one. Changes nothing else: DataDirectoryError for
+   * a foreign or unreadable one, LockedError when another process holds it, native errors.
+   */
+  static async open(options: LogDirOptions): Promise<LogDir> {
+    const { env, path, nodeId, clusterId, adopt = false } = options
+    await env.disk.mkdir(path)
+    const lock = await env.disk.lock(path)
+    try {
+      const meta = await claimDirectory(env, path, { nodeId, clusterId, adopt })
+      const dir = new LogDir(options, {
+        lock,
+        meta,
+        isClean: (await readFile(env.disk, `${path}/${cleanShutdownFile}`)) !== null,
+        recoveryPoints: await readCheckpoint(env, `${path}/${recoveryPointFile}`),
+        logStarts: await readCheckpoint(env, `${path}/${logStartFile}`),
+        highWatermarks: await readCheckpoint(env, `${path}/${highWatermarkFile}`),
+      })
+      await dir.#floor.look()
+      return dir
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  }
+
+  get clusterId(): string {
+    return this.#meta.clusterId
+  }
+  get nodeId(): number {
+    return this.#meta.nodeId
+  }
+  /** 22 characters; '' in a directory of a Kafka that did not write one. */
+  get directoryId(): string {
+    return this.#meta.directoryId ?? ''
+  }
+  /** Whether Apache Kafka wrote the directory: `completeAdoption` makes it ours. */
+  get needsAdoption(): boolean {
+    return !this.#meta.isOurs
+  }
+  get failure(): Error | null {
+    return this.#failure
+  }
+  get refusal(): string | null {
+    return this.#floor.refusal
+  }
+  get producerExpirationMs(): number {
+    return this.#config['producer.id.expiration.ms']
+  }
+  /** Bytes appended that the disk has not taken yet, over all logs. */
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+  get logs(): Iterable<Log> {
+    return this.#logs.values()
+  }
+
+  setConfig(config: LogDirConfig): void {
+    this.#config = config
+    this.#floor.floorBytes = config['ottla.disk.floor.bytes']
+    void this.#floor.look()
+  }
+
+  /** After all that Kafka's metadata said is stored: from now on the directory is ours. */
+  async completeAdoption(): Promise<void> {
+    const directoryId = this.#meta.directoryId ?? uuidFromBytes(this.env.random.bytes(16))
+    this.#meta = { ...this.#meta, directoryId, isOurs: true }
+    const bytes = encodeMetaProperties(this.#meta)
+    await writeFileAtomic(this.env.disk, `${this.path}/${metaPropertiesFile}`, bytes)
+  }
+
+  /**
+   * Loads every log, recovering those of an unclean stop. A damaged log is among them, with its
+   * `failure`. DataDirectoryError for a partition directory that is a symbolic link.
+   */
+  async loadLogs(configOf: (topic: string, topicId: TopicId | null) => LogConfig): Promise<Log[]> {
+    const found: { topicPartition: TopicPartition; directory: string }[] = []
+    for (const { name, kind } of await this.env.disk.list(this.path)) {
+      const directory = `${this.path}/${name}`
+      const named = directoryKind(name)
+      if (named.kind === 'log' && kind === 'other') {
+        throw new DataDirectoryError(
+          `${directory} is a symbolic link or no directory. Put a real directory in its place`,
+        )
+      }
+      if (kind !== 'directory') continue
+      if (named.kind === 'deleted') this.#removeLater(directory, 60_000)
+      else if (named.kind === 'log' && named.topicPartition.topic !== metadataTopic) {
+        found.push({ topicPartition: named.topicPartition, directory })
+      } else if (named.kind === 'stray' || named.kind === 'future') {
+        this.env.log.warn('log.dir.left-alone', { directory, kind: named.kind })
+      }
+    }
+    await this.#beginUse()
+    await inLanes(found, async ({ topicPartition, directory }) => {
+      const name = topicPartitionName(topicPartition)
+      const topicId = await this.#readTopicId(directory)
+      const config = configOf(topicPartition.topic, topicId)
+      const state = await loadLog({
+        host: this,
+        directory,
+        topicPartition,
+        topicId,
+        config,
+        isClean: this.isClean,
+        recoveryPoint: this.#recoveryPoints.get(name) ?? 0,
+        logStartOffset: this.#logStarts.get(name) ?? 0,
+      })
+      if (state.failure !== null) this.#hasDamage = true
+      this.#logs.set(name, new Log(state, config, this))
+    })
+    this.#startTimers()
+    return [...this.#logs.values()]
+  }
+
+  async #readTopicId(directory: string): Promise<TopicId | null> {
+    const bytes = await readFile(this.env.disk, `${directory}/${partitionMetadataFile}`)
+    try {
+      return bytes === null ? null : decodePartitionMetadata(bytes)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.env.log.error('log.topic-id.unreadable', { directory, error: error.message })
+      return null
+    }
+  }
+
+  /** From here on a crash is an unclean stop. */
+  async #beginUse(): Promise<void> {
+    if (this.#isInUse) return
+    this.#isInUse = true
+    if (!this.isClean) return
+    await this.env.disk.remove(`${this.path}/${cleanShutdownFile}`)
+    await this.env.disk.syncDir(this.path)
+  }
+
+  #startTimers(): void {
+    this.#every('checkpoint', checkpointEveryMs, () => this.#checkpoints.request())
+    const retain = async (): Promise<void> => {
+      await this.retain()
+      this.#every('retention', this.#config['log.retention.check.interval.ms'], retain)
+    }
+    this.#after('retention', firstRetentionMs, () => void retain().catch(() => {}))
+    void this.#floor.start()
+  }
+
+  #after(name: string, ms: number, fn: () => void): void {
+    if (this.#isClosed || this.#failure !== null) return
+    this.#timers.get(name)?.cancel()
+    this.#timers.set(name, this.env.clock.timer(ms, fn, { unref: true }))
+  }
+
+  #every(name: string, ms: number, run: () => Promise<void>): void {
+    const again = () => this.#every(name, ms, run)
+    this.#after(name, ms, () => void run().then(again, again))
+  }
+
+  /** Drops old segments and expired producers now. The timer calls it; so may tests. */
+  async retain(): Promise<void> {
+    const nowMs = this.env.clock.nowMs()
+    this.#noteHighWatermarks()
+    for (const log of [...this.#logs.values()]) {
+      if (log.failure !== null) continue
+      log.producers.expire(nowMs, this.producerExpirationMs)
+      const highWatermark = this.#highWatermarks.get(log.name) ?? 0
+      try {
+        const count = await applyRetention(log, { nowMs, highWatermark })
+        if (count > 0) this.env.log.info('log.segments.dropped', { log: log.name, count })
+      } catch (error) {
+        this.env.log.warn('log.retention.failed', { log: log.name, error: messageOf(error) })
+      }
+    }
+  }
+
+  /** A new, empty log; its directory appears whole or not at all. TOPIC_ALREADY_EXISTS, KAFKA_STORAGE_ERROR. */
+  async create(topicPartition: TopicPartition, topicId: TopicId, config: LogConfig): Promise<Log> {
+    this.#checkOnline()
+    const name = topicPartitionName(topicPartition)
+    if (this.#logs.has(name)) throw new KafkaError('TOPIC_ALREADY_EXISTS', `the log ${name} exists`)
+    assert(directoryKind(name).kind === 'log', `"${name}" is no name for a log's directory`)
+    const { disk } = this.env
+    const unique = this.env.random.bytes(16)
+    const making = `${this.path}/${markedDirectoryName(topicPartition, unique, 'delete')}`
+    const directory = `${this.path}/${name}`
+    try {
+      await this.#beginUse()
+      await disk.mkdir(making)
+      const file = await disk.open(`${making}/${partitionMetadataFile}`, 'create')
+      try {
+        await file.writeAt([encodePartitionMetadata(topicId)], 0)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      const state = await createLogFiles(this, { topicPartition, topicId, directory: making })
+      await disk.rename(making, directory)
+      await disk.syncDir(this.path)
+      const log = new Log({ ...state, directory }, config, this)
+      log.moveTo(directory)
+      this.#logs.set(name, log)
+      return log
+    } catch (error) {
+      if (hasErrorCode(error, 'ENOTEMPTY') || hasErrorCode(error, 'EEXIST')) {
+        throw new KafkaError('KAFKA_STORAGE_ERROR', `${directory} exists already`, { cause: error })
+      }
+      if (!isFull(error)) this.#goOffline(asError(error))
+      throw storageError(name, error)
+    }
+  }
+
+  /** Takes the log away: at once for everybody, its files after file.delete.delay.ms. */
+  async remove(log: Log): Promise<void> {
+    const directory = await this.#moveAway(log, 'delete')
+    this.#removeLater(directory, log.config['file.delete.delay.ms'])
+  }
+
+  /** Puts aside a log that belongs to no topic of the cluster. Its files stay. */
+  async setAside(log: Log): Promise<void> {
+    const directory = await this.#moveAway(log, 'stray')
+    this.env.log.warn('log.set-aside', { log: log.name, directory })
+  }
+
+  async #moveAway(log: Log, mark: 'delete' | 'stray'): Promise<string> {
+    this.#checkOnline()
+    const { name } = log
+    assert(this.#logs.get(name) === log, `${name} is not a log of ${this.path}`)
+    this.#logs.delete(name)
+    this.#recoveryPoints.delete(name)
+    this.#logStarts.delete(name)
+    this.#highWatermarks.delete(name)
+    const unique = this.env.random.bytes(16)
+    const directory = `${this.path}/${markedDirectoryName(log.topicPartition, unique, mark)}`
+    try {
+      await this.env.disk.rename(log.directory, directory)
+      log.moveTo(directory)
+      await this.env.disk.syncDir(this.path)
+    } catch (error) {
+      this.#goOffline(asError(error))
+      throw storageError(name, error)
+    }
+    await log.abandon()
+    return directory
+  }
+
+  #removeLater(directory: string, delayMs: number): void {
+    const remove = () => {
+      this.env.disk.remove(directory).catch((error: unknown) => {
+        this.env.log.warn('log.remove.failed', { directory, error: messageOf(error) })
+      })
+    }
+    this.#after(`remove ${directory}`, delayMs, remove)
+  }
+
+  logOf(topicPartition: TopicPartition): Log | undefined {
+    return this.#logs.get(topicPartitionName(topicPartition))
+  }
+
+  /** The checkpointed high watermark; 0 for a log without one. */
+  highWatermarkOf(topicPartition: TopicPartition): Offset {
+    return this.#highWatermarks.get(topicPartitionName(topicPartition)) ?? 0
+  }
+
+  bytesQueued(change: number): void {
+    this.#waitingBytes += change
+    if (change > 0) this.#floor.appended(change)
+  }
+
+  async runSync(sync: () => Promise<void>): Promise<void> {
+    if (this.#syncCount >= syncsMax) {
+      await new Promise<void>((resolve) => this.#syncWaiters.push(resolve))
+    } else this.#syncCount++
+    try {
+      await sync()
+    } finally {
+      // The place goes straight to the next in line.
+      const next = this.#syncWaiters.shift()
+      if (next === undefined) this.#syncCount--
+      else next()
+    }
+  }
+
+  onFailure(log: Log, error: Error): void {
+    // What fails under a log that was taken away says nothing about the disk.
+    if (this.#logs.get(log.name) !== log || this.#isClosed) return
+    if (isFull(error)) {
+      this.env.log.error('log.disk-full', { log: log.name, error: error.message })
+      void this.#floor.look()
+    } else this.#goOffline(error)
+  }
+
+  #onSpace(): void {
+    for (const log of this.#logs.values()) {
+      if (!log.isFull) continue
+      log.resume().then(
+        () => this.env.log.info('log.resumed', { log: log.name, endOffset: log.logEndOffset }),
+        () => {},
+      )
+    }
+  }
+
+  #goOffline(error: Error): void {
+    if (this.#failure !== null) return
+    this.#failure = error
+    this.env.log.error('log.dir.offline', { path: this.path, error: error.message })
+    this.#stopTimers()
+    for (const log of this.#logs.values()) log.goOffline(error)
+    this.onOffline(error)
+  }
+
+  #stopTimers(): void {
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#timers.clear()
+    this.#floor.close()
+  }
+
+  #checkOnline(): void {
+    if (this.#failure === null && !this.#isClosed) return
+    const why = this.#failure?.message ?? 'it is closed'
+    throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.path} is offline: ${why}`)
+  }
+
+  saveLogStarts(): Promise<void> {
+    return this.#logStartSaves.request()
+  }
+
+  async #saveLogStarts(): Promise<void> {
+    for (const log of this.#logs.values()) {
+      if (log.logStartOffset > 0) this.#logStarts.set(log.name, log.logStartOffset)
+    }
+    await this.#writeCheckpoint(logStartFile, this.#logStarts)
+  }
+
+  #noteHighWatermarks(): void {
+    for (const [topicPartition, offset] of this.highWatermarks()) {
+      const name = topicPartitionName(topicPartition)
+      if (this.#logs.has(name)) this.#highWatermarks.set(name, offset)
+    }
+  }
+
+  async #checkpoint(): Promise<void> {
+    if (this.#failure !== null) return
+    this.#noteHighWatermarks()
+    for (const log of this.#logs.values()) this.#recoveryPoints.set(log.name, log.recoveryPoint)
+    try {
+      await this.#writeCheckpoint(recoveryPointFile, this.#recoveryPoints)
+      await this.#writeCheckpoint(highWatermarkFile, this.#highWatermarks)
+      await this.#logStartSaves.request()
+    } catch (error) {
+      // The old files stay as they were: recovery only has to read more.
+      if (!isFull(error)) this.#goOffline(asError(error))
+    }
+  }
+
+  /** Replaces a checkpoint unless it would read the same. */
+  async #writeCheckpoint(file: string, offsets: ReadonlyMap<string, Offset>): Promise<void> {
+    const entries = []
+    for (const [name, offset] of offsets) {
+      const named = directoryKind(name)
+      if (named.kind === 'log') entries.push({ ...named.topicPartition, offset })
+    }
+    const bytes = encodeOffsetCheckpoint(entries)
+    const before = this.#written.get(file)
+    if (before !== undefined && Buffer.compare(before, bytes) === 0) return
+    await writeFileAtomic(this.env.disk, `${this.path}/${file}`, bytes)
+    this.#written.set(file, bytes)
+  }
+
+  /** Syncs and closes all logs, writes checkpoints and the clean mark, lets go of the directory. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    await this.closeLogs()
+    this.#isClosed = true
+    await this.#lock.release()
+  }
+
+  /**
+   * The first half of `close`: the directory stays held, for what else is kept in it. Whether the
+   * next start needs no recovery.
+   */
+  async closeLogs(): Promise<boolean> {
+    this.#stopTimers()
+    this.#closing ??= this.#isInUse ? this.#closeLogs() : Promise.resolve(this.isClean)
+    return this.#closing
+  }
+
+  async #closeLogs(): Promise<boolean> {
+    let isClean = !this.#hasDamage
+    await inLanes([...this.#logs.values()], async (log) => {
+      try {
+        isClean &&= !log.isFull
+        await log.close()
+      } catch (error) {
+        isClean = false
+        this.env.log.error('log.close.failed', { log: log.name, error: messageOf(error) })
+      }
+    })
+    await this.#checkpoints.request()
+    if (!isClean || this.#failure !== null) return false
+    const mark = await this.env.disk.open(`${this.path}/${cleanShutdownFile}`, 'create')
+    try {
+      await mark.writeAt([Buffer.from('{"version":0,"brokerEpoch":-1}')], 0)
+      await mark.sync()
+    } finally {
+      await mark.close()
+    }
+    await this.env.disk.syncDir(this.path)
+    return true
+  }
+}
+
+async function readCheckpoint(env: Env, path: string): Promise<Map<string, Offset>> {
+  const offsets = new Map<string, Offset>()
+  const bytes = await readFile(env.disk, path)
+  if (bytes === null) return offsets
+  try {
+    for (const entry of decodeOffsetCheckpoint(bytes)) {
+      offsets.set(topicPartitionName(entry), entry.offset)
+    }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    env.log.error('log.checkpoint.unreadable', { path, error: error.message })
+    offsets.clear()
+  }
+  return offsets
+}
+
+async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  const lane = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+}
+
+function isFull(error: unknown): boolean {
+  return hasErrorCode(error, 'ENOSPC') || hasErrorCode(error, 'EDQUOT')
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}
+
+function messageOf(thrown: unknown): string {
+  return asError(thrown).message
+}
+
+function storageError(name: string, cause: unknown): KafkaError {
+  return new KafkaError('KAFKA_STORAGE_ERROR', `${name}: ${messageOf(cause)}`, { cause })
+}

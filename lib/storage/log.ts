@@ -1,0 +1,603 @@
+/**
+ * A log: one partition's record batches, in segments. The hot path of the broker.
+ *
+ *   logStartOffset <= syncedEndOffset <= writtenEndOffset <= logEndOffset
+ *
+ * `append` is synchronous: it validates, gives out offsets, patches the batch in place and queues
+ * the views. All that is queued in a turn of the event loop goes out as one write; while a write is
+ * under way the next one gathers. Views are dropped as soon as they are written. A failed write
+ * fails everything queued after it, because offsets were given out already, and is never retried.
+ * With durability `fsync` each write asks for the next sync; one is under way, the next gathers.
+ *
+ * Source: apache/kafka: storage/.../log/UnifiedLog.java, LocalLog.java; KIP-98.
+ */
+
+import { assert } from '../base/assert.ts'
+import { DecodeError, KafkaError } from '../base/errors.ts'
+import {
+  type LeaderEpoch,
+  type Offset,
+  type TopicId,
+  type TopicPartition,
+  topicPartitionName,
+} from '../base/types.ts'
+import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
+import { randomBelow } from '../io/random.ts'
+import {
+  lastOffsetOf,
+  patchLogAppendTime,
+  patchOffsetAndEpoch,
+  type RecordBatch,
+} from '../record/batch.ts'
+import { checkSize, validateBatch, withWantedCodec } from './batch-validation.ts'
+import { GatheringTask } from './gathering-task.ts'
+import { encodeLeaderEpochs, type EpochEndOffset, type LeaderEpochCache } from './leader-epochs.ts'
+import { type LogConfig, segmentBytesOf } from './log-config.ts'
+import { LogDurability } from './log-durability.ts'
+import type { LogHost } from './log-host.ts'
+import {
+  type LogPosition,
+  type LogRead,
+  LogReader,
+  type ReadOptions,
+  type TimestampedOffset,
+} from './log-reader.ts'
+import type { LogState } from './log-state.ts'
+import { LogWriter, type WriteGroup } from './log-writer.ts'
+import { encodeProducerSnapshot } from './producer-snapshot.ts'
+import type { ProducerBatch, ProducerStates } from './producer-state.ts'
+import { rebuildProducers } from './producer-recovery.ts'
+import { Segment } from './segment.ts'
+import { fileSuffix, leaderEpochFile, segmentFileName } from './segment-files.ts'
+
+export type { LogConfig } from './log-config.ts'
+export type { LogPosition, LogRead, ReadOptions, TimestampedOffset } from './log-reader.ts'
+
+export interface AppendInfo {
+  readonly baseOffset: Offset
+  readonly lastOffset: Offset
+  /** -1 unless the topic has LogAppendTime. */
+  readonly logAppendTimeMs: number
+  readonly logStartOffset: Offset
+  /** The batch was in the log already; the offsets are those of the first time. */
+  readonly isDuplicate: boolean
+  /** Resolves when the batch is written; KAFKA_STORAGE_ERROR when that failed. */
+  readonly written: Promise<void>
+}
+
+const relativeOffsetMax = 0x7fffffff
+
+export class Log {
+  readonly topicPartition: TopicPartition
+  readonly topicId: TopicId | null
+  readonly leaderEpochs: LeaderEpochCache
+  readonly name: string
+  /** Written or synced end has moved. */
+  onProgress: () => void = () => {}
+  readonly #host: LogHost
+  readonly #producers: ProducerStates
+  readonly #reader: LogReader
+  readonly #writer: LogWriter
+  readonly #durability: LogDurability
+  readonly #epochSaves = new GatheringTask(() => this.#saveLeaderEpochs())
+  #directory: string
+  #config: LogConfig
+  #segments: Segment[]
+  #active: Segment
+  #logStartOffset: Offset
+  #logEndOffset: Offset
+  #writtenEndOffset: Offset
+  #recoveryPoint: Offset
+  #failure: Error | null
+  /** The disk was full: appends wait for `resume`, reads go on. */
+  #isFull = false
+  /** While segments are cut nothing may be appended. */
+  #isExclusive = false
+  #generation = 0
+
+  constructor(state: LogState, config: LogConfig, host: LogHost) {
+    const active = state.segments.at(-1)
+    assert(active !== undefined, `${state.directory}: a log without segments`)
+    this.topicPartition = state.topicPartition
+    this.name = topicPartitionName(state.topicPartition)
+    this.topicId = state.topicId
+    this.leaderEpochs = state.leaderEpochs
+    this.leaderEpochs.onChange = () => void this.#epochSaves.request().catch(() => {})
+    this.#host = host
+    this.#producers = state.producers
+    this.#directory = state.directory
+    this.#config = config
+    this.#segments = state.segments
+    this.#active = active
+    this.#logStartOffset = state.logStartOffset
+    this.#logEndOffset = state.logEndOffset
+    this.#writtenEndOffset = state.logEndOffset
+    this.#failure = state.failure
+    this.#recoveryPoint = state.recoveryPoint
+    this.#writer = new LogWriter({
+      clock: host.env.clock,
+      write: (group) => this.#write(group),
+      onFailure: (error) => this.#onWriteFailure(error),
+      onQueued: (change) => host.bytesQueued(change),
+    })
+    this.#durability = new LogDurability(state.logEndOffset, active, {
+      host,
+      config: () => this.#config,
+      directory: () => this.#directory,
+      onSynced: (endOffset, segment, position) => {
+        this.#reader.addHint(endOffset, segment, position)
+        this.onProgress()
+      },
+      onFailure: (error) => this.#failed(error),
+    })
+    const log = this
+    this.#reader = new LogReader(
+      {
+        get segments() {
+          return log.#segments
+        },
+        get logStartOffset() {
+          return log.#logStartOffset
+        },
+        get writtenEndOffset() {
+          return log.#writtenEndOffset
+        },
+        get generation() {
+          return log.#generation
+        },
+      },
+      host.buffers,
+    )
+  }
+
+  get directory(): string {
+    return this.#directory
+  }
+  get config(): LogConfig {
+    return this.#config
+  }
+  get logStartOffset(): Offset {
+    return this.#logStartOffset
+  }
+  /** The offset the next record gets. */
+  get logEndOffset(): Offset {
+    return this.#logEndOffset
+  }
+  get writtenEndOffset(): Offset {
+    return this.#writtenEndOffset
+  }
+  get syncedEndOffset(): Offset {
+    return this.#durability.syncedEndOffset
+  }
+  /** What comes before is synced with its indexes; recovery begins in the segment that holds it. */
+  get recoveryPoint(): Offset {
+    // Once offline nothing moves any more.
+    if (this.#failure === null) this.#recoveryPoint = this.#durability.recoveryPoint
+    return this.#recoveryPoint
+  }
+  /** Why the log is offline; null when it is not. */
+  get failure(): Error | null {
+    return this.#failure
+  }
+  get isFull(): boolean {
+    return this.#isFull
+  }
+  /** Bytes appended that the disk has not taken yet. */
+  get waitingBytes(): number {
+    return this.#writer.waitingBytes
+  }
+  get sizeBytes(): number {
+    let size = 0
+    for (const segment of this.#segments) size += segment.sizeBytes
+    return size
+  }
+  /** Oldest first. For retention, compaction and inspection. */
+  get segments(): readonly Segment[] {
+    return this.#segments
+  }
+  get producers(): ProducerStates {
+    return this.#producers
+  }
+
+  setConfig(config: LogConfig): void {
+    this.#config = config
+    this.#durability.armTimer()
+  }
+
+  /**
+   * Appends one batch as the leader: synchronous, the bytes go out at the end of the turn. The
+   * batch is patched in place and belongs to the log until `written` settles. CORRUPT_MESSAGE,
+   * INVALID_RECORD, INVALID_TIMESTAMP (both with `recordErrors`), MESSAGE_TOO_LARGE,
+   * RECORD_LIST_TOO_LARGE, INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER,
+   * INVALID_TXN_STATE, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER (while it is cut or closed).
+   */
+  append(batch: RecordBatch, { leaderEpoch }: { leaderEpoch: LeaderEpoch }): AppendInfo {
+    this.#checkWritable()
+    const config = this.#config
+    const nowMs = this.#host.env.clock.nowMs()
+    validateBatch(batch, config, { nowMs, where: this.name })
+    const duplicate =
+      batch.header.producerId < 0 ? null : this.#producers.check(batch.header, this.name)
+    if (duplicate !== null) return this.#answerAgain(duplicate)
+    const stored = withWantedCodec(batch, config)
+    if (stored !== batch) checkSize(stored.header.sizeBytes, config, this.name)
+    const isAppendTime = config['message.timestamp.type'] === 'LogAppendTime'
+    patchOffsetAndEpoch(stored, this.#logEndOffset, leaderEpoch)
+    if (isAppendTime) patchLogAppendTime(stored, nowMs)
+    const written = this.#enqueue(stored, nowMs)
+    return {
+      baseOffset: stored.header.baseOffset,
+      lastOffset: lastOffsetOf(stored.header),
+      logAppendTimeMs: isAppendTime ? nowMs : -1,
+      logStartOffset: this.#logStartOffset,
+      isDuplicate: false,
+      written,
+    }
+  }
+
+  #checkWritable(): void {
+    if (this.#failure !== null) throw this.#offlineError()
+    if (this.#isFull) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: the disk is full`)
+    const refusal = this.#host.refusal
+    if (refusal !== null) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${refusal}`)
+    if (this.#isExclusive) {
+      throw new KafkaError('NOT_LEADER_OR_FOLLOWER', `${this.name} is being cut or closed`)
+    }
+  }
+
+  #offlineError(): KafkaError {
+    const cause = this.#failure
+    return new KafkaError('KAFKA_STORAGE_ERROR', `${this.name} is offline: ${cause?.message}`, {
+      cause,
+    })
+  }
+
+  #answerAgain(batch: ProducerBatch): AppendInfo {
+    const isAppendTime = this.#config['message.timestamp.type'] === 'LogAppendTime'
+    // The first sending may still wait for its write; then this one waits with it.
+    const isWritten = batch.lastOffset < this.#writtenEndOffset
+    return {
+      baseOffset: batch.firstOffset,
+      lastOffset: batch.lastOffset,
+      logAppendTimeMs: isAppendTime ? batch.timestamp : -1,
+      logStartOffset: this.#logStartOffset,
+      isDuplicate: true,
+      written: (isWritten ? null : this.#writer.lastWrite) ?? Promise.resolve(),
+    }
+  }
+
+  /** Takes in a batch that has its offsets: everything but the bytes on disk is updated at once. */
+  #enqueue(batch: RecordBatch, nowMs: number): Promise<void> {
+    const { header } = batch
+    const endOffset = lastOffsetOf(header) + 1
+    if (this.#mustRoll(batch, nowMs)) this.#roll()
+    const segment = this.#active
+    const position = segment.sizeBytes
+    segment.addBatch(header, position, this.#config['index.interval.bytes'])
+    segment.sizeBytes += header.sizeBytes
+    this.#producers.update(header, nowMs)
+    this.leaderEpochs.assign(header.partitionLeaderEpoch, header.baseOffset)
+    this.#logEndOffset = endOffset
+    const group = this.#writer.group(segment, position, this.#isNew(segment))
+    const { sizeBytes, recordCount } = header
+    this.#writer.add(group, batch.chunks, { sizeBytes, recordCount, endOffset })
+    return group.done.promise
+  }
+
+  /** Whether the file of `segment` is still to be made. */
+  #isNew(segment: Segment): boolean {
+    return segment.writtenBytes === 0 && segment !== this.#segments[0]
+  }
+
+  #mustRoll({ header }: RecordBatch, nowMs: number): boolean {
+    const segment = this.#active
+    const config = this.#config
+    if (lastOffsetOf(header) - segment.baseOffset > relativeOffsetMax) return true
+    if (segment.sizeBytes === 0) return false
+    if (segment.sizeBytes + header.sizeBytes > segmentBytesOf(config)) return true
+    if (segment.isIndexFull(config['segment.index.bytes'])) return true
+    const hasTimes = segment.firstTimestamp >= 0 && header.maxTimestamp >= 0
+    const waitedMs = hasTimes
+      ? header.maxTimestamp - segment.firstTimestamp
+      : nowMs - segment.createdMs
+    return waitedMs > config['segment.ms'] - segment.rollJitterMs
+  }
+
+  /** Closes the active segment and goes on in a new one, from the log end offset. No IO here. */
+  #roll(): void {
+    const sealed = this.#active
+    const baseOffset = this.#logEndOffset
+    assert(
+      baseOffset > sealed.baseOffset,
+      `${this.name}: a new segment at ${baseOffset}, the last begins at ${sealed.baseOffset}`,
+    )
+    sealed.seal()
+    const snapshot = encodeProducerSnapshot(this.#producers.entries())
+    this.#durability.seal(sealed, baseOffset, snapshot)
+    this.#active = this.#newSegment(baseOffset)
+    this.#segments = [...this.#segments, this.#active]
+  }
+
+  /** An empty segment that takes appends; its file is made later. */
+  #newSegment(baseOffset: Offset): Segment {
+    const { env, pool } = this.#host
+    const jitterMs = Math.min(this.#config['segment.jitter.ms'], this.#config['segment.ms'])
+    const segment = new Segment({
+      disk: env.disk,
+      pool,
+      directory: this.#directory,
+      baseOffset,
+      createdMs: env.clock.nowMs(),
+      rollJitterMs: jitterMs > 0 ? randomBelow(env.random, Math.min(jitterMs, 2 ** 32)) : 0,
+    })
+    segment.startIndexes()
+    return segment
+  }
+
+  async #write(group: WriteGroup): Promise<void> {
+    const { segment } = group
+    if (group.isNewSegment) {
+      await segment.create()
+      await this.#host.env.disk.syncDir(this.#directory)
+    }
+    await segment.write(group.buffers, group.position)
+    segment.writtenBytes = group.position + group.sizeBytes
+    this.#writtenEndOffset = Math.max(this.#writtenEndOffset, group.endOffset)
+    this.onProgress()
+    this.#durability.written(segment, this.#writtenEndOffset, group.recordCount)
+  }
+
+  /** A full disk stops appends and lets reads go on; any other failure takes the log offline. */
+  #onWriteFailure(error: Error): Error {
+    const isFull = hasErrorCode(error, 'ENOSPC') || hasErrorCode(error, 'EDQUOT')
+    if (!isFull) return this.#failed(error)
+    this.#isFull = true
+    this.#host.onFailure(this, error)
+    return new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${error.message}`, { cause: error })
+  }
+
+  /** No append and no read from now on: KAFKA_STORAGE_ERROR. */
+  goOffline(error: Error): void {
+    this.#failure ??= error
+  }
+
+  /** A failed disk operation is never retried: the log dir decides what follows. */
+  #failed(cause: unknown): KafkaError {
+    const error = asError(cause)
+    this.goOffline(error)
+    this.#host.onFailure(this, error)
+    return this.#offlineError()
+  }
+
+  async #saveLeaderEpochs(): Promise<void> {
+    if (this.#failure !== null) return
+    const bytes = encodeLeaderEpochs(this.leaderEpochs.entries)
+    try {
+      await writeFileAtomic(this.#host.env.disk, `${this.#directory}/${leaderEpochFile}`, bytes)
+    } catch (error) {
+      // The epochs are in the batches too; the next change writes the file again.
+      if (hasErrorCode(error, 'ENOSPC')) return
+      throw this.#failed(error)
+    }
+  }
+
+  /** Resolves when all that is written now is on the medium. KAFKA_STORAGE_ERROR. */
+  async sync(): Promise<void> {
+    if (this.#failure !== null) throw this.#offlineError()
+    await this.#durability.sync()
+  }
+
+  /**
+   * Whole batches from the one that holds `startOffset` on, at most `maxBytes` but for the first,
+   * before `endOffset` and within what is written. OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR,
+   * CORRUPT_MESSAGE.
+   */
+  async read(startOffset: Offset, options: ReadOptions): Promise<LogRead> {
+    if (startOffset > this.#logEndOffset) {
+      throw new KafkaError(
+        'OFFSET_OUT_OF_RANGE',
+        `offset ${startOffset} of ${this.name} is beyond the log end offset ${this.#logEndOffset}`,
+      )
+    }
+    return this.#reading(() => this.#reader.read(startOffset, options))
+  }
+
+  /** The first record at or after a time, before `endOffset`; null when there is none. */
+  offsetForTimestamp(timestampMs: number, endOffset: Offset): Promise<TimestampedOffset | null> {
+    return this.#reading(() => this.#reader.offsetForTimestamp(timestampMs, endOffset))
+  }
+
+  /** The record with the largest timestamp, if before `endOffset`; null when there is none. */
+  maxTimestampOffset(endOffset: Offset): Promise<TimestampedOffset | null> {
+    return this.#reading(() => this.#reader.maxTimestampOffset(endOffset))
+  }
+
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    if (this.#failure !== null) throw this.#offlineError()
+    try {
+      return await read()
+    } catch (error) {
+      if (error instanceof KafkaError) throw error
+      if (error instanceof DecodeError) {
+        this.#host.env.log.error('log.read.damaged', { log: this.name, error: error.message })
+        throw new KafkaError('CORRUPT_MESSAGE', `${this.name}: ${error.message}`, { cause: error })
+      }
+      throw this.#failed(error)
+    }
+  }
+
+  /** Bytes from `position` to the written or synced end; Infinity when they span segments. */
+  bytesAfter(position: LogPosition, upTo: 'written' | 'synced'): number {
+    const active = this.#active
+    if (position.segmentBaseOffset !== active.baseOffset) return Number.POSITIVE_INFINITY
+    const end = upTo === 'written' ? active.writtenBytes : active.syncedBytes
+    return Math.max(end - position.position, 0)
+  }
+
+  /** The largest epoch known up to `epoch` and where it ends; (-1, -1) when `epoch` is too new. */
+  endOffsetForEpoch(epoch: LeaderEpoch): EpochEndOffset {
+    return this.leaderEpochs.endOffsetFor(epoch, this.#logEndOffset)
+  }
+
+  /** DeleteRecords: what lies before `offset` is gone, for good once this resolves. OFFSET_OUT_OF_RANGE. */
+  async advanceLogStart(offset: Offset): Promise<void> {
+    if (this.#failure !== null) throw this.#offlineError()
+    if (offset > this.#logEndOffset || offset < 0) {
+      throw new KafkaError(
+        'OFFSET_OUT_OF_RANGE',
+        `log start offset ${offset} for ${this.name}, its log end offset is ${this.#logEndOffset}`,
+      )
+    }
+    if (offset <= this.#logStartOffset) return
+    this.#logStartOffset = offset
+    this.leaderEpochs.truncateFromStart(offset)
+    await this.#host.saveLogStarts()
+  }
+
+  /**
+   * Drops the first `count` segments: at once for readers, on disk after file.delete.delay.ms. If
+   * that is all of them, the log goes on in a new one. Retention decides which (retention.ts).
+   */
+  async deleteOldest(count: number): Promise<void> {
+    if (count === 0 || this.#failure !== null || this.#isExclusive) return
+    if (count === this.#segments.length) {
+      if (this.#active.sizeBytes === 0) return this.deleteOldest(count - 1)
+      this.#roll()
+      const group = this.#writer.group(this.#active, 0, true)
+      this.#writer.add(group, [], { sizeBytes: 0, recordCount: 0, endOffset: this.#logEndOffset })
+    }
+    const dropped = this.#segments.slice(0, count)
+    this.#segments = this.#segments.slice(count)
+    this.#generation++
+    const start = this.#segments[0]?.baseOffset ?? this.#logEndOffset
+    for (const segment of dropped) this.#forget(segment)
+    if (start > this.#logStartOffset) {
+      this.#logStartOffset = start
+      this.leaderEpochs.truncateFromStart(start)
+    }
+    try {
+      // Durable first: a crash between two renames must not leave a hole that counts.
+      await this.#host.saveLogStarts()
+      for (const segment of dropped) await segment.markDeleted()
+    } catch (error) {
+      throw this.#failed(error)
+    }
+    const remove = () => {
+      for (const segment of dropped) {
+        // What is left behind the next start removes.
+        segment.removeFiles().catch((error: unknown) => {
+          this.#host.env.log.warn('log.delete.failed', { log: this.name, error: String(error) })
+        })
+      }
+    }
+    this.#host.env.clock.timer(this.#config['file.delete.delay.ms'], remove, { unref: true })
+  }
+
+  #forget(segment: Segment): void {
+    segment.isRemoved = true
+    this.#durability.forget(segment)
+  }
+
+  /** Cuts the log so that it ends at `offset` or at the batch border before it. For followers. */
+  async truncateTo(offset: Offset): Promise<void> {
+    if (this.#failure !== null) throw this.#offlineError()
+    if (offset >= this.#logEndOffset && !this.#isFull) return
+    this.#isExclusive = true
+    try {
+      await this.#quiesce()
+      await this.#cut(Math.min(offset, this.#writtenEndOffset))
+    } catch (error) {
+      throw this.#failed(error)
+    } finally {
+      this.#isExclusive = false
+    }
+  }
+
+  /** After a full disk: cuts what was half written and takes appends again. */
+  async resume(): Promise<void> {
+    if (!this.#isFull || this.#failure !== null) return
+    await this.truncateTo(this.#writtenEndOffset)
+    this.#isFull = false
+  }
+
+  async #cut(offset: Offset): Promise<void> {
+    const { disk } = this.#host.env
+    this.#generation++
+    this.#reader.clearHints()
+    while (this.#segments.length > 1 && (this.#segments.at(-1)?.baseOffset ?? 0) > offset) {
+      const segment = this.#segments.at(-1)
+      if (segment === undefined) break
+      this.#segments = this.#segments.slice(0, -1)
+      this.#forget(segment)
+      await segment.removeFiles()
+    }
+    const active = this.#segments.at(-1)
+    assert(active !== undefined, `${this.name}: cut to nothing`)
+    await active.create()
+    await active.truncate(await this.#reader.positionIn(active, offset))
+    await disk.syncDir(this.#directory)
+    this.#active = active
+    this.#logEndOffset = offset
+    this.#writtenEndOffset = offset
+    this.#durability.cutTo(offset, active)
+    this.leaderEpochs.truncateFromEnd(offset)
+    this.#producers.clear()
+    await rebuildProducers({
+      disk,
+      directory: this.#directory,
+      segments: this.#segments,
+      producers: this.#producers,
+      endOffset: offset,
+      nowMs: this.#host.env.clock.nowMs(),
+    })
+    await this.#epochSaves.request()
+    this.#generation++
+    this.onProgress()
+  }
+
+  /** Resolves when no write and no sync is queued or under way. */
+  async #quiesce(): Promise<void> {
+    await this.#writer.quiet()
+    await this.#durability.idle()
+    await this.#epochSaves.idle()
+  }
+
+  /** Everything synced and in its files; the log takes no more calls. KAFKA_STORAGE_ERROR. */
+  async close(): Promise<void> {
+    this.#isExclusive = true
+    await this.#quiesce()
+    if (this.#failure === null && !this.#isFull) {
+      try {
+        await this.#durability.syncAll()
+        this.#active.seal()
+        await this.#active.flushIndexes({ isSynced: true })
+        const snapshot = encodeProducerSnapshot(this.#producers.entries())
+        const path = `${this.#directory}/${segmentFileName(this.#logEndOffset, fileSuffix.snapshot)}`
+        await writeFileAtomic(this.#host.env.disk, path, snapshot)
+        await this.#epochSaves.request()
+        this.#recoveryPoint = this.#logEndOffset
+      } catch (error) {
+        throw this.#failed(error)
+      }
+    }
+    await this.abandon()
+  }
+
+  /** Closes the files as they are. For a log that is removed or whose disk failed. */
+  async abandon(): Promise<void> {
+    this.#isExclusive = true
+    this.goOffline(new Error('the log is closed'))
+    await this.#quiesce()
+    for (const segment of this.#segments) await segment.close().catch(() => {})
+  }
+
+  /** After its directory was renamed. */
+  moveTo(directory: string): void {
+    this.#directory = directory
+    for (const segment of this.#segments) segment.directory = directory
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}

@@ -1,0 +1,151 @@
+/**
+ * Producer state of a log, from its snapshots and the batches after them. State at an offset is a
+ * function of the log before it, so any snapshot not beyond the end will do as a start; one that is
+ * damaged or beyond the end is removed.
+ * Source: apache/kafka: storage/.../log/ProducerStateManager.java, UnifiedLog.java.
+ */
+
+import { DecodeError } from '../base/errors.ts'
+import type { Offset, ProducerId } from '../base/types.ts'
+import { type Disk, readFile } from '../io/disk.ts'
+import { isControl } from '../record/batch.ts'
+import { decodeProducerSnapshot } from './producer-snapshot.ts'
+import {
+  batchesKeptMax,
+  type ProducerBatch,
+  type ProducerStates,
+  producerBatchOf,
+} from './producer-state.ts'
+import { scanBatches } from './scan.ts'
+import type { Segment } from './segment.ts'
+import { fileSuffix, parseSegmentFileName } from './segment-files.ts'
+
+export interface ProducerRecovery {
+  readonly disk: Disk
+  readonly directory: string
+  readonly segments: readonly Segment[]
+  /** Filled; must be empty. */
+  readonly producers: ProducerStates
+  readonly endOffset: Offset
+  readonly nowMs: number
+}
+
+/** How far back the windows of five batches are filled in when a snapshot alone would do. */
+const refillBytes = 256 * 1024
+
+/** Fills `producers` with the state at `endOffset`, and removes snapshots that cannot be used. */
+export async function rebuildProducers(recovery: ProducerRecovery): Promise<void> {
+  const { segments, producers, endOffset, nowMs } = recovery
+  const from = await loadSnapshot(recovery)
+  await removeOldSnapshots(recovery, from)
+  if (from === endOffset) {
+    await refillWindows(recovery)
+    return
+  }
+  for (const [index, segment] of segments.entries()) {
+    const nextBase = segments[index + 1]?.baseOffset ?? Number.POSITIVE_INFINITY
+    if (nextBase <= from || segment.writtenBytes === 0) continue
+    const start = from <= segment.baseOffset ? 0 : (await segment.indexes()).offset.floor(from)
+    await segment.use((file) =>
+      scanBatches(file, { from: start, to: segment.writtenBytes }, (header) => {
+        if (header.baseOffset >= endOffset) return 'stop'
+        if (header.baseOffset >= from) producers.update(header, nowMs)
+        return undefined
+      }),
+    )
+  }
+}
+
+/** Restores the newest usable snapshot; gives its offset, -1 without one. */
+async function loadSnapshot({
+  disk,
+  directory,
+  producers,
+  endOffset,
+}: ProducerRecovery): Promise<Offset> {
+  const offsets: Offset[] = []
+  for (const { name } of await disk.list(directory)) {
+    const parsed = parseSegmentFileName(name)
+    if (parsed?.suffix !== fileSuffix.snapshot || parsed.mark !== '') continue
+    if (parsed.baseOffset > endOffset) await disk.remove(`${directory}/${name}`)
+    else offsets.push(parsed.baseOffset)
+  }
+  for (const offset of offsets.sort((a, b) => b - a)) {
+    const path = `${directory}/${String(offset).padStart(20, '0')}${fileSuffix.snapshot}`
+    try {
+      const bytes = await readFile(disk, path)
+      if (bytes === null) continue
+      for (const entry of decodeProducerSnapshot(bytes)) producers.restore(entry)
+      return offset
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      await disk.remove(path)
+    }
+  }
+  return -1
+}
+
+/** Of the older snapshots only those at the start of a segment are of use. */
+async function removeOldSnapshots(
+  { disk, directory, segments }: ProducerRecovery,
+  newest: Offset,
+): Promise<void> {
+  const bases = new Set(segments.map(({ baseOffset }) => baseOffset))
+  for (const { name } of await disk.list(directory)) {
+    const parsed = parseSegmentFileName(name)
+    if (parsed?.suffix !== fileSuffix.snapshot || parsed.mark !== '') continue
+    if (parsed.baseOffset < newest && !bases.has(parsed.baseOffset)) {
+      await disk.remove(`${directory}/${name}`)
+    }
+  }
+}
+
+/**
+ * A snapshot holds one batch of each producer, but a client may send five again. The log's last
+ * bytes hold what is missing of those that wrote recently.
+ */
+async function refillWindows({ segments, producers }: ProducerRecovery): Promise<void> {
+  if (producers.size === 0) return
+  const recent = new Map<ProducerId, ProducerBatch[]>()
+  for (const { segment, from } of await lastRanges(segments)) {
+    await segment.use((file) =>
+      scanBatches(file, { from, to: segment.writtenBytes }, (header) => {
+        const known = producers.get(header.producerId)
+        if (known?.producerEpoch !== header.producerEpoch || isControl(header.attributes)) {
+          return undefined
+        }
+        const batches = recent.get(header.producerId) ?? []
+        batches.push(producerBatchOf(header))
+        recent.set(header.producerId, batches.slice(-batchesKeptMax))
+        return undefined
+      }),
+    )
+  }
+  for (const [producerId, batches] of recent) {
+    const known = producers.get(producerId)
+    if (known?.batches.at(-1)?.lastOffset === batches.at(-1)?.lastOffset && known !== undefined) {
+      known.batches = batches
+    }
+  }
+}
+
+/** Where the log's last bytes lie, in order. */
+async function lastRanges(
+  segments: readonly Segment[],
+): Promise<{ segment: Segment; from: number }[]> {
+  const ranges: { segment: Segment; from: number }[] = []
+  let leftBytes = refillBytes
+  for (const segment of [...segments].reverse()) {
+    if (leftBytes <= 0) break
+    let from = 0
+    if (segment.writtenBytes > leftBytes) {
+      const { offset: index } = await segment.indexes()
+      let entry = index.entryCount - 1
+      while (entry >= 0 && index.entry(entry).position > segment.writtenBytes - leftBytes) entry--
+      from = entry < 0 ? 0 : index.entry(entry).position
+    }
+    if (segment.writtenBytes > 0) ranges.unshift({ segment, from })
+    leftBytes -= segment.writtenBytes - from
+  }
+  return ranges
+}

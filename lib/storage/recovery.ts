@@ -1,0 +1,462 @@
+/**
+ * Loading a log from its directory: what is trusted, what is scanned, what is cut, what is refused.
+ *
+ *   | where the scan stops                          | verdict   | done                               |
+ *   |-----------------------------------------------|-----------|------------------------------------|
+ *   | nowhere: whole batches to the last byte        | whole     | nothing                            |
+ *   | at or after the recovery point                 | torn      | cut there, later segments removed  |
+ *   | before the recovery point: a bad batch, a gap, | damaged   | log offline, files left untouched  |
+ *   |   or the file ends early                       |           |                                    |
+ *
+ * The recovery point says what was synced. Bytes after it may be torn by a crash, and nobody was
+ * told (durability fsync) that they are safe; bytes before it were safe, so a hole there is damage
+ * to the medium: cutting would lose records that were acknowledged, silently. After a clean stop
+ * the recovery point is the log's end, so the same table holds; only the scan is left out.
+ *
+ * Indexes are rebuilt for every segment that is scanned, epochs and producer state from what is in
+ * the log. Source: apache/kafka: storage/.../log/LogLoader.java (which cuts in all three cases).
+ */
+
+import { DecodeError } from '../base/errors.ts'
+import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
+import { hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
+import { batchCrc, lastOffsetOf } from '../record/batch.ts'
+import {
+  decodeLeaderEpochs,
+  encodeLeaderEpochs,
+  type EpochEntry,
+  LeaderEpochCache,
+} from './leader-epochs.ts'
+import type { LogConfig } from './log-config.ts'
+import type { LogHost } from './log-host.ts'
+import type { LogState } from './log-state.ts'
+import { rebuildProducers } from './producer-recovery.ts'
+import { ProducerStates } from './producer-state.ts'
+import { type ScanEnd, scanBatches, walkHeaders } from './scan.ts'
+import { Segment } from './segment.ts'
+import { fileSuffix, leaderEpochFile, parseSegmentFileName } from './segment-files.ts'
+
+export interface LoadOptions {
+  readonly host: LogHost
+  readonly directory: string
+  readonly topicPartition: TopicPartition
+  readonly topicId: TopicId | null
+  readonly config: LogConfig
+  /** The process before this one stopped cleanly. */
+  readonly isClean: boolean
+  /** From the checkpoint; 0 without one. */
+  readonly recoveryPoint: Offset
+  readonly logStartOffset: Offset
+}
+
+export type Verdict = 'whole' | 'torn' | 'damaged'
+
+/** The decision table: `endOffset` is where valid batches end, `isWhole` whether the file does too. */
+export function verdictOf({
+  isWhole,
+  endOffset,
+  recoveryPoint,
+}: {
+  isWhole: boolean
+  endOffset: Offset
+  recoveryPoint: Offset
+}): Verdict {
+  if (endOffset < recoveryPoint) return 'damaged'
+  return isWhole ? 'whole' : 'torn'
+}
+
+/** Something below the recovery point is not what was synced: the log stays offline. */
+export class DamagedLogError extends Error {
+  override readonly name = 'DamagedLogError'
+}
+
+/** What is known while a log is loaded. */
+interface Loading extends LoadOptions {
+  readonly segments: Segment[]
+  epochs: LeaderEpochCache
+  endOffset: Offset
+}
+
+/** The state of the log in `directory`. A damaged log is given back with its `failure`. */
+export async function loadLog(options: LoadOptions): Promise<LogState> {
+  const loading: Loading = {
+    ...options,
+    segments: [],
+    epochs: new LeaderEpochCache(),
+    endOffset: 0,
+  }
+  try {
+    return await load(loading)
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    if (!(error instanceof DamagedLogError) && !hasErrorCode(error, 'ELOOP')) throw error
+    const { host, directory } = options
+    host.env.log.error('log.damaged', { directory, error: error.message })
+    return failedState(loading, error)
+  }
+}
+
+function failedState(loading: Loading, failure: Error): LogState {
+  const segments = loading.segments.length > 0 ? loading.segments : [newSegment(loading, 0)]
+  const logStartOffset = segments[0]?.baseOffset ?? 0
+  return {
+    ...loading,
+    segments,
+    logStartOffset,
+    logEndOffset: Math.max(loading.endOffset, logStartOffset),
+    leaderEpochs: loading.epochs,
+    producers: new ProducerStates(),
+    failure,
+  }
+}
+
+async function load(loading: Loading): Promise<LogState> {
+  const { host, directory, logStartOffset, recoveryPoint, isClean } = loading
+  await finishFileChanges(loading)
+  await findSegments(loading)
+  const first = loading.segments[0]
+  if (first === undefined && recoveryPoint > logStartOffset) {
+    throw new DamagedLogError(
+      `${directory}: no segment, but records up to offset ${recoveryPoint} were synced here`,
+    )
+  }
+  loading.epochs = new LeaderEpochCache(await readEpochs(loading))
+  const isTrusted = isClean && (await trustTail(loading))
+  if (!isTrusted && loading.segments.length > 0) await recoverTail(loading)
+  await startOverBeyondEnd(loading)
+  const start = Math.max(logStartOffset, loading.segments[0]?.baseOffset ?? 0)
+  await settleEpochs(loading, start)
+  const producers = new ProducerStates()
+  await rebuildProducers({
+    disk: host.env.disk,
+    directory,
+    segments: loading.segments,
+    producers,
+    endOffset: loading.endOffset,
+    nowMs: host.env.clock.nowMs(),
+  })
+  const { segments, endOffset, epochs } = loading
+  return {
+    topicPartition: loading.topicPartition,
+    topicId: loading.topicId,
+    directory,
+    segments,
+    logStartOffset: start,
+    logEndOffset: endOffset,
+    recoveryPoint: endOffset,
+    leaderEpochs: epochs,
+    producers,
+    failure: null,
+  }
+}
+
+/**
+ * Files that a crash left on their way: `.deleted` and `.cleaned` go, a `.swap` replaces the
+ * segments it was made from. Index files without a log file go too.
+ */
+async function finishFileChanges({ host, directory }: Loading): Promise<void> {
+  const { disk } = host.env
+  const files = (await disk.list(directory)).flatMap(({ name }) => {
+    const parsed = parseSegmentFileName(name)
+    return parsed === null ? [] : [{ name, ...parsed }]
+  })
+  for (const { name, mark } of files) {
+    if (mark === '.deleted' || mark === '.cleaned') await disk.remove(`${directory}/${name}`)
+  }
+  const swaps = files.filter(({ mark }) => mark === '.swap')
+  for (const swap of swaps) {
+    if (swap.suffix !== fileSuffix.log) continue
+    const end = await endOfFile(host, `${directory}/${swap.name}`, swap.baseOffset)
+    for (const file of files) {
+      const isReplaced = file.baseOffset >= swap.baseOffset && file.baseOffset < end
+      const isOld = file.mark === '' && file.suffix !== fileSuffix.snapshot
+      if (isReplaced && isOld) await disk.remove(`${directory}/${file.name}`)
+    }
+  }
+  for (const { name } of swaps) {
+    await disk.rename(`${directory}/${name}`, `${directory}/${name.slice(0, -'.swap'.length)}`)
+  }
+  if (swaps.length > 0) await disk.syncDir(directory)
+  const logs = new Set(
+    files.filter(({ suffix }) => suffix === fileSuffix.log).map(({ baseOffset }) => baseOffset),
+  )
+  for (const { name, suffix, baseOffset, mark } of files) {
+    if (mark !== '' || suffix === fileSuffix.snapshot || logs.has(baseOffset)) continue
+    await disk.remove(`${directory}/${name}`)
+  }
+}
+
+/** The offset after the last batch of a whole file. */
+async function endOfFile(host: LogHost, path: string, baseOffset: Offset): Promise<Offset> {
+  const file = await host.env.disk.open(path, 'read')
+  try {
+    let end = baseOffset
+    await walkHeaders(file, { from: 0, to: await file.size() }, (header) => {
+      end = lastOffsetOf(header) + 1
+      return false
+    })
+    return end
+  } finally {
+    await file.close()
+  }
+}
+
+async function findSegments(loading: Loading): Promise<void> {
+  const { host, directory, segments } = loading
+  const bases: Offset[] = []
+  for (const { name } of await host.env.disk.list(directory)) {
+    const parsed = parseSegmentFileName(name)
+    if (parsed?.suffix === fileSuffix.log && parsed.mark === '') bases.push(parsed.baseOffset)
+  }
+  bases.sort((a, b) => a - b)
+  for (const base of bases) {
+    const segment = newSegment(loading, base)
+    const file = await host.env.disk.open(segment.path(fileSuffix.log), 'read')
+    const size = await file.size().finally(() => file.close())
+    segment.adopt(size, { isActive: base === bases.at(-1), isSynced: true })
+    segments.push(segment)
+  }
+}
+
+function newSegment({ host, directory }: Loading, baseOffset: Offset): Segment {
+  const { disk, clock } = host.env
+  return new Segment({ disk, pool: host.pool, directory, baseOffset, createdMs: clock.nowMs() })
+}
+
+/** After a clean stop: the last segment must end with a whole batch, at the recovery point or after it. */
+async function trustTail(loading: Loading): Promise<boolean> {
+  const active = loading.segments.at(-1)
+  if (active === undefined) return true
+  try {
+    const { offset: index } = await active.indexes()
+    let end = active.baseOffset
+    const { position } = await active.use((file) =>
+      walkHeaders(file, { from: index.lastPosition, to: active.writtenBytes }, (header) => {
+        end = lastOffsetOf(header) + 1
+        return false
+      }),
+    )
+    if (position !== active.writtenBytes || end < loading.recoveryPoint) return false
+    loading.endOffset = end
+    await readFirstTimestamp(active)
+    return true
+  } catch (error) {
+    if (error instanceof DecodeError) return false
+    throw error
+  }
+}
+
+async function readFirstTimestamp(segment: Segment): Promise<void> {
+  if (segment.writtenBytes === 0) return
+  await segment.use((file) =>
+    walkHeaders(file, { from: 0, to: segment.writtenBytes }, (header) => {
+      segment.firstTimestamp = header.maxTimestamp
+      return true
+    }),
+  )
+}
+
+/** Scans from the segment that holds the recovery point to the end, and cuts a torn tail. */
+async function recoverTail(loading: Loading): Promise<void> {
+  const { segments, recoveryPoint, host, directory } = loading
+  let index = Math.max(
+    segments.findLastIndex((segment) => segment.baseOffset <= recoveryPoint),
+    0,
+  )
+  loading.endOffset = segments[index]?.baseOffset ?? 0
+  for (; index < segments.length; index++) {
+    const segment = segments[index]
+    if (segment === undefined) break
+    const found = await scanSegment(loading, segment)
+    const following = segments[index + 1]
+    const isWhole = found.kind === 'end' && (following === undefined || isNext(loading, following))
+    const isLast = following === undefined
+    const verdict = verdictOf({
+      isWhole,
+      endOffset: loading.endOffset,
+      // A whole segment in the middle ends before the recovery point, as it should.
+      recoveryPoint: isWhole && !isLast ? 0 : recoveryPoint,
+    })
+    if (verdict === 'whole') {
+      // After a kill the bytes may only be in the page cache.
+      await segment.sync()
+      continue
+    }
+    const why = found.kind === 'bad' ? found.why : `the records end at ${loading.endOffset}`
+    const place = `${segment.path(fileSuffix.log)} at byte ${found.position}`
+    if (verdict === 'damaged') {
+      throw new DamagedLogError(
+        `${place}: ${why}; records up to offset ${recoveryPoint} were synced, so this is damage, not a torn tail. Restore the file or the replica; "log check" says more`,
+      )
+    }
+    const validAfter = await countValidAfter(segment, found.position)
+    host.env.log.warn('log.torn-tail.cut', {
+      directory,
+      endOffset: loading.endOffset,
+      cutBytes: segment.writtenBytes - found.position,
+      removedSegments: segments.length - index - 1,
+      wholeBatchesCut: validAfter,
+      why,
+    })
+    await cutTail(loading, index, found.position)
+    return
+  }
+}
+
+function isNext({ endOffset, config }: Loading, following: Segment): boolean {
+  if (following.baseOffset === endOffset) return true
+  // Compaction may have taken the last records of a segment.
+  return config['cleanup.policy'].includes('compact') && following.baseOffset > endOffset
+}
+
+/** CRC, order and offsets of each batch; rebuilds the indexes and notes epochs on the way. */
+async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd> {
+  const intervalBytes = loading.config['index.interval.bytes']
+  segment.startIndexes()
+  const end = await segment.use((file) =>
+    scanBatches(file, { from: 0, to: segment.writtenBytes }, (header, bytes, position) => {
+      const crc = batchCrc({ header, chunks: [bytes] })
+      if (crc !== header.crc) return new DecodeError(`CRC ${header.crc}, computed ${crc}`)
+      const lastOffset = lastOffsetOf(header)
+      if (header.baseOffset < loading.endOffset || header.lastOffsetDelta < 0) {
+        return new DecodeError(
+          `a batch at offset ${header.baseOffset}, expected ${loading.endOffset} or more`,
+        )
+      }
+      if (lastOffset - segment.baseOffset > 0x7fffffff) {
+        return new DecodeError(`offset ${lastOffset} is too far from ${segment.baseOffset}`)
+      }
+      segment.addBatch(header, position, intervalBytes)
+      loading.epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
+      loading.endOffset = lastOffset + 1
+      return undefined
+    }),
+  )
+  if (end.kind === 'end' && segment !== loading.segments.at(-1)) {
+    segment.seal()
+    await segment.flushIndexes({ isSynced: true })
+  }
+  return end
+}
+
+/** Valid batches behind the place where the scan stopped: 0 says that the tail is simply torn. */
+async function countValidAfter(segment: Segment, position: number): Promise<number> {
+  const searchBytesMax = 64 * 1024 * 1024
+  const to = Math.min(segment.writtenBytes, position + searchBytesMax)
+  let count = 0
+  await segment.use(async (file) => {
+    const bytes = Buffer.alloc(to - position)
+    const size = await file.readAt(bytes, position)
+    for (let at = 1; at + 61 <= size; at++) {
+      if (bytes[at + 16] !== 2) continue
+      const sizeBytes = bytes.readInt32BE(at + 8) + 12
+      if (sizeBytes < 61 || at + sizeBytes > size) continue
+      const batch = bytes.subarray(at, at + sizeBytes)
+      const crc = batch.readUInt32BE(17)
+      const header = { crc } as Parameters<typeof batchCrc>[0]['header']
+      if (batchCrc({ header, chunks: [batch] }) !== crc) continue
+      count++
+      at += sizeBytes - 1
+    }
+  })
+  return count
+}
+
+async function cutTail(loading: Loading, index: number, position: number): Promise<void> {
+  const { segments, host, directory } = loading
+  const { disk } = host.env
+  const segment = segments[index]
+  if (segment === undefined) return
+  // The newest first, so that a crash in between leaves no hole.
+  for (const later of segments.splice(index + 1).reverse()) {
+    await later.removeFiles()
+  }
+  await disk.syncDir(directory)
+  await segment.truncate(position)
+}
+
+/** No segment, or a log start beyond the end: the log goes on, empty, at its start. */
+async function startOverBeyondEnd(loading: Loading): Promise<void> {
+  const { segments, host, directory, logStartOffset } = loading
+  if (segments.length > 0 && loading.endOffset >= logStartOffset) return
+  const { disk } = host.env
+  for (const segment of segments.splice(0).reverse()) {
+    await segment.removeFiles()
+  }
+  const segment = newSegment(loading, logStartOffset)
+  segment.startIndexes()
+  await segment.create()
+  await disk.syncDir(directory)
+  segments.push(segment)
+  loading.endOffset = logStartOffset
+}
+
+/** The checkpoint's epochs; when it is damaged, those that the batches name. */
+async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
+  const { host, directory, segments } = loading
+  const bytes = await readFile(host.env.disk, `${directory}/${leaderEpochFile}`)
+  try {
+    if (bytes !== null && bytes.length > 0) return decodeLeaderEpochs(bytes)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    host.env.log.warn('log.epochs.rebuilt', { directory, error: error.message })
+  }
+  const epochs = new LeaderEpochCache()
+  for (const segment of segments) {
+    await segment.use((file) =>
+      scanBatches(file, { from: 0, to: segment.writtenBytes }, (header) => {
+        epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
+        return undefined
+      }),
+    )
+  }
+  return [...epochs.entries]
+}
+
+/** Cuts the epochs to what the log holds, and writes the file if that changed it. */
+async function settleEpochs(loading: Loading, logStartOffset: Offset): Promise<void> {
+  const { epochs, endOffset, host, directory } = loading
+  epochs.cutBeyond(endOffset)
+  epochs.truncateFromStart(logStartOffset)
+  const path = `${directory}/${leaderEpochFile}`
+  const before = await readFile(host.env.disk, path)
+  const after = encodeLeaderEpochs(epochs.entries)
+  if (before !== null && Buffer.compare(before, after) === 0) return
+  await writeFileAtomic(host.env.disk, path, after)
+}
+
+/** Makes the directory and files of a new, empty log. The log dir itself has to be synced after it. */
+export async function createLogFiles(
+  host: LogHost,
+  {
+    topicPartition,
+    topicId,
+    directory,
+  }: Pick<LogState, 'topicPartition' | 'topicId' | 'directory'>,
+): Promise<LogState> {
+  const { disk, clock } = host.env
+  const segment = new Segment({
+    disk,
+    pool: host.pool,
+    directory,
+    baseOffset: 0,
+    createdMs: clock.nowMs(),
+  })
+  segment.startIndexes()
+  await segment.create()
+  const file = await disk.open(`${directory}/${leaderEpochFile}`, 'create')
+  await file.writeAt([encodeLeaderEpochs([])], 0).finally(() => file.close())
+  await disk.syncDir(directory)
+  return {
+    topicPartition,
+    topicId,
+    directory,
+    segments: [segment],
+    logStartOffset: 0,
+    logEndOffset: 0,
+    recoveryPoint: 0,
+    leaderEpochs: new LeaderEpochCache(),
+    producers: new ProducerStates(),
+    failure: null,
+  }
+}

@@ -1,0 +1,356 @@
+/**
+ * One segment of a log: a `.log` file of whole batches, its two sparse indexes, and how far it is
+ * written and synced. Positions are bytes in the `.log` file.
+ *
+ *   0 <= syncedBytes <= writtenBytes <= sizeBytes    (sizeBytes: given out, part of it still queued)
+ *
+ * The file is opened when it is first needed and may be closed between uses (segment-pool.ts);
+ * `remove` lets reads under way end first. The indexes of the active segment live in memory and are
+ * written when it is rolled, flushed or closed; after a crash they are rebuilt.
+ * Source: apache/kafka: storage/.../log/LogSegment.java.
+ */
+
+import { assert } from '../base/assert.ts'
+import { deferred } from '../base/deferred.ts'
+import type { Offset } from '../base/types.ts'
+import { type Disk, type DiskFile, hasErrorCode, readFile } from '../io/disk.ts'
+import { type BatchHeader, lastOffsetOf } from '../record/batch.ts'
+import { OffsetIndex, offsetEntrySize, readOffsetIndex } from './offset-index.ts'
+import { scanBatches, walkHeaders } from './scan.ts'
+import { type FileSuffix, fileSuffix, segmentFileName } from './segment-files.ts'
+import type { Pooled, SegmentPool } from './segment-pool.ts'
+import { readTimeIndex, TimeIndex, type TimestampOffset, timeEntrySize } from './time-index.ts'
+
+export interface SegmentOptions {
+  readonly disk: Disk
+  readonly pool: SegmentPool
+  /** The log's directory. */
+  readonly directory: string
+  readonly baseOffset: Offset
+  /** Wall clock: stands for the record time of a segment without any. */
+  readonly createdMs: number
+  /** Taken off segment.ms, so that segments made together are not all rolled together. */
+  readonly rollJitterMs?: number
+}
+
+interface Indexes {
+  offset: OffsetIndex
+  time: TimeIndex
+}
+
+const indexBytesMax = 64 * 1024 * 1024
+/** A log file of more bytes has index entries, but for one enormous batch. */
+const unindexedBytesMax = 1024 * 1024
+
+export class Segment implements Pooled {
+  readonly baseOffset: Offset
+  readonly createdMs: number
+  readonly rollJitterMs: number
+  directory: string
+  sizeBytes = 0
+  writtenBytes = 0
+  syncedBytes = 0
+  /** maxTimestamp of the first batch: what segment.ms counts from. -1 = unknown. */
+  firstTimestamp = -1
+  isRemoved = false
+  /** Whether the index files hold what the indexes in memory do. */
+  #indexesFlushed = false
+  /** Entries are still added: the indexes cannot be dropped. */
+  #isActive = true
+  #indexes: Indexes | null = null
+  #loading: Promise<Indexes> | null = null
+  /** The largest maxTimestamp and the last offset of the first batch that has it; null = ask the index. */
+  #maxTimestamp: TimestampOffset | null = null
+  #bytesSinceIndexEntry = 0
+  #countedIndexBytes = 0
+  #file: DiskFile | null = null
+  #opening: Promise<DiskFile> | null = null
+  #userCount = 0
+  #onIdle: (() => void) | null = null
+  readonly #disk: Disk
+  readonly #pool: SegmentPool
+
+  constructor(options: SegmentOptions) {
+    this.#disk = options.disk
+    this.#pool = options.pool
+    this.directory = options.directory
+    this.baseOffset = options.baseOffset
+    this.createdMs = options.createdMs
+    this.rollJitterMs = options.rollJitterMs ?? 0
+  }
+
+  /** Path of one of the segment's files. */
+  path(suffix: FileSuffix): string {
+    return `${this.directory}/${segmentFileName(this.baseOffset, suffix)}`
+  }
+
+  /** For a segment whose file is there and whole, `sizeBytes` long. `isActive`: batches will follow. */
+  adopt(sizeBytes: number, { isActive, isSynced }: { isActive: boolean; isSynced: boolean }): void {
+    this.sizeBytes = sizeBytes
+    this.writtenBytes = sizeBytes
+    this.syncedBytes = isSynced ? sizeBytes : 0
+    this.#isActive = isActive
+    this.#indexesFlushed = !isActive
+  }
+
+  /** Starts with empty indexes in memory. For a new segment, and before they are rebuilt. */
+  startIndexes(): void {
+    this.#dropIndexes()
+    this.#indexes = {
+      offset: new OffsetIndex(this.baseOffset),
+      time: new TimeIndex(this.baseOffset),
+    }
+    this.#maxTimestamp = { timestamp: -1, offset: this.baseOffset }
+    this.#bytesSinceIndexEntry = 0
+    this.firstTimestamp = -1
+    this.#indexesFlushed = false
+  }
+
+  /** Notes a batch that lies, or will lie, at `position`: index entry if one is due, times. */
+  addBatch(header: BatchHeader, position: number, indexIntervalBytes: number): void {
+    const indexes = this.#indexes
+    assert(indexes !== null, `segment ${this.baseOffset}: a batch without indexes in memory`)
+    const lastOffset = lastOffsetOf(header)
+    if (position === 0) this.firstTimestamp = header.maxTimestamp
+    if (this.#maxTimestamp === null || header.maxTimestamp > this.#maxTimestamp.timestamp) {
+      this.#maxTimestamp = { timestamp: header.maxTimestamp, offset: lastOffset }
+    }
+    if (this.#bytesSinceIndexEntry > indexIntervalBytes) {
+      indexes.offset.append(lastOffset, position)
+      indexes.time.maybeAppend(this.#maxTimestamp.timestamp, this.#maxTimestamp.offset)
+      this.#bytesSinceIndexEntry = 0
+      this.#indexesFlushed = false
+    }
+    this.#bytesSinceIndexEntry += header.sizeBytes
+  }
+
+  /** Whether an index has no room for another entry (the time index keeps one for the closing). */
+  isIndexFull(segmentIndexBytes: number): boolean {
+    const indexes = this.#indexes
+    if (indexes === null) return false
+    return (
+      indexes.offset.entryCount >= Math.floor(segmentIndexBytes / offsetEntrySize) ||
+      indexes.time.entryCount >= Math.floor(segmentIndexBytes / timeEntrySize) - 1
+    )
+  }
+
+  /** No batch will follow: the time index gets its last entry. */
+  seal(): void {
+    this.#addLastTime()
+    this.#isActive = false
+  }
+
+  #addLastTime(): void {
+    const { timestamp, offset } = this.#maxTimestamp ?? { timestamp: -1, offset: 0 }
+    const time = this.#indexes?.time
+    if (time === undefined || timestamp <= time.last.timestamp) return
+    time.maybeAppend(timestamp, offset)
+    this.#indexesFlushed = false
+  }
+
+  /** The largest maxTimestamp of a batch here, with the last offset of the first that has it; -1 = none. */
+  async maxTimestamp(): Promise<TimestampOffset> {
+    this.#maxTimestamp ??= (await this.indexes()).time.last
+    return this.#maxTimestamp
+  }
+
+  /** Whether index files still have to be written. */
+  get needsIndexFlush(): boolean {
+    return !this.#indexesFlushed && this.#indexes !== null
+  }
+
+  /** Writes both index files; with `isSynced` they are on the medium when it resolves. */
+  async flushIndexes({ isSynced }: { isSynced: boolean }): Promise<void> {
+    const indexes = this.#indexes
+    if (indexes === null || this.#indexesFlushed) return
+    if (!this.#isActive) this.#addLastTime()
+    const files: [FileSuffix, Uint8Array][] = [
+      [fileSuffix.index, indexes.offset.bytes.slice()],
+      [fileSuffix.timeIndex, indexes.time.bytes.slice()],
+    ]
+    const wasActive = this.#isActive
+    for (const [suffix, bytes] of files) {
+      const file = await this.#disk.open(this.path(suffix), 'create')
+      try {
+        await file.truncate(bytes.length)
+        if (bytes.length > 0) await file.writeAt([bytes], 0)
+        if (isSynced) await file.sync()
+      } finally {
+        await file.close()
+      }
+    }
+    if (wasActive) return
+    this.#indexesFlushed = true
+    this.#countIndexBytes()
+  }
+
+  #countIndexBytes(): void {
+    const bytes = this.droppableIndexBytes
+    this.#pool.indexBytesChanged(bytes - this.#countedIndexBytes)
+    this.#countedIndexBytes = bytes
+  }
+
+  /** The indexes: from memory, from their files, or rebuilt from the log when the files are no good. */
+  indexes(): Promise<Indexes> | Indexes {
+    if (this.#indexes !== null) return this.#indexes
+    this.#loading ??= this.#loadIndexes().finally(() => {
+      this.#loading = null
+    })
+    return this.#loading
+  }
+
+  async #loadIndexes(): Promise<Indexes> {
+    const offsetBytes = await readFile(this.#disk, this.path(fileSuffix.index), indexBytesMax)
+    const timeBytes = await readFile(this.#disk, this.path(fileSuffix.timeIndex), indexBytesMax)
+    const offset = offsetBytes && readOffsetIndex(this.baseOffset, offsetBytes, this.writtenBytes)
+    const time = timeBytes && readTimeIndex(this.baseOffset, timeBytes)
+    const isUsable = offset !== null && time !== null && !(await this.#lacksEntries(offset, time))
+    if (isUsable) this.#indexes = { offset, time }
+    else await this.rebuildIndexes(4096)
+    assert(this.#indexes !== null, `segment ${this.baseOffset}: no indexes after loading them`)
+    this.#countIndexBytes()
+    this.#pool.touch(this)
+    return this.#indexes
+  }
+
+  /** Whether empty index files are a loss: times are there to be indexed, or much log is. */
+  async #lacksEntries(offset: OffsetIndex, time: TimeIndex): Promise<boolean> {
+    if (this.writtenBytes > unindexedBytesMax && offset.entryCount === 0) return true
+    if (this.writtenBytes === 0 || time.entryCount > 0) return false
+    let hasTime = false
+    await this.use((file) =>
+      walkHeaders(file, { from: 0, to: this.writtenBytes }, (header) => {
+        hasTime = header.maxTimestamp >= 0
+        return true
+      }),
+    )
+    return hasTime
+  }
+
+  /** Makes the indexes anew by walking the batches; for a closed segment also writes their files. */
+  async rebuildIndexes(indexIntervalBytes: number): Promise<void> {
+    this.startIndexes()
+    await this.use((file) =>
+      scanBatches(file, { from: 0, to: this.writtenBytes }, (header, _, position) => {
+        this.addBatch(header, position, indexIntervalBytes)
+        return undefined
+      }),
+    )
+    if (this.#isActive) return
+    this.#addLastTime()
+    await this.flushIndexes({ isSynced: true })
+  }
+
+  /** Makes the files of a new segment. The directory has to be synced by the caller. */
+  async create(): Promise<void> {
+    await this.use(async () => {}, 'create')
+  }
+
+  /** Writes at `position`, which must be the end of what is written. */
+  async write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    assert(position === this.writtenBytes, `write at ${position} after ${this.writtenBytes} bytes`)
+    await this.use((file) => file.writeAt(buffers, position))
+  }
+
+  /** Makes durable what is written. */
+  async sync(): Promise<void> {
+    const bytes = this.writtenBytes
+    await this.use((file) => file.sync())
+    this.syncedBytes = Math.max(this.syncedBytes, bytes)
+  }
+
+  /** Cuts the file at `position`, a batch border, and both indexes with it. */
+  async truncate(position: number): Promise<void> {
+    const indexes = await this.indexes()
+    indexes.offset.truncateToPosition(position)
+    await this.use(async (file) => {
+      await file.truncate(position)
+      await file.sync()
+    })
+    this.sizeBytes = position
+    this.writtenBytes = position
+    this.syncedBytes = position
+    this.#isActive = true
+    // The times of what is left are only known from reading it.
+    await this.rebuildIndexes(4096)
+  }
+
+  /** Calls `fn` with the open file, which stays open until the promise settles. */
+  async use<T>(fn: (file: DiskFile) => Promise<T>, mode: 'write' | 'create' = 'write'): Promise<T> {
+    this.#userCount++
+    try {
+      this.#pool.touch(this)
+      if (this.#file === null) {
+        this.#opening ??= this.#disk.open(this.path(fileSuffix.log), mode)
+        this.#file = await this.#opening.finally(() => {
+          this.#opening = null
+        })
+      }
+      return await fn(this.#file)
+    } finally {
+      this.#userCount--
+      if (this.#userCount === 0) this.#onIdle?.()
+    }
+  }
+
+  get isIdle(): boolean {
+    return this.#userCount === 0 && this.writtenBytes === this.syncedBytes
+  }
+
+  get droppableIndexBytes(): number {
+    const indexes = this.#indexes
+    if (indexes === null || this.#isActive || !this.#indexesFlushed) return 0
+    return indexes.offset.bytes.length + indexes.time.bytes.length
+  }
+
+  rest(): void {
+    if (!this.#isActive && this.#indexesFlushed) this.#dropIndexes()
+    const file = this.#file
+    this.#file = null
+    // Nothing is waiting to be written: a failing close loses nothing.
+    void file?.close().catch(() => {})
+  }
+
+  #dropIndexes(): void {
+    this.#indexes = null
+    this.#countIndexBytes()
+  }
+
+  /** Renames the files to `.deleted`: gone for a loading, still there for reads under way. */
+  async markDeleted(): Promise<void> {
+    this.isRemoved = true
+    for (const suffix of Object.values(fileSuffix)) {
+      const path = this.path(suffix)
+      try {
+        await this.#disk.rename(path, `${path}.deleted`)
+      } catch (error) {
+        if (!hasErrorCode(error, 'ENOENT')) throw error
+      }
+    }
+  }
+
+  /** Removes the files for good, once reads under way have ended. */
+  async removeFiles(): Promise<void> {
+    this.isRemoved = true
+    await this.close()
+    for (const suffix of Object.values(fileSuffix)) {
+      await this.#disk.remove(this.path(suffix))
+      await this.#disk.remove(`${this.path(suffix)}.deleted`)
+    }
+  }
+
+  /** No new use from now on; resolves when those under way have ended and the file is closed. */
+  async close(): Promise<void> {
+    this.#pool.forget(this)
+    if (this.#userCount > 0) {
+      const idle = deferred()
+      this.#onIdle = idle.resolve
+      await idle.promise
+      this.#onIdle = null
+    }
+    this.#pool.forget(this)
+    const file = this.#file
+    this.#file = null
+    await file?.close()
+  }
+}

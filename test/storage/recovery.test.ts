@@ -1,0 +1,318 @@
+import { joinChunks } from '../../lib/base/bytes.ts'
+import { readFile, writeFileAtomic } from '../../lib/io/disk.ts'
+import { memoryEnv } from '../../lib/io/memory/env.ts'
+import { checkPartition } from '../../lib/storage/inspect.ts'
+import { verdictOf } from '../../lib/storage/recovery.ts'
+import { assert, suite } from '../support/suite.ts'
+import { batchOf, Scenario } from './support/scenario.ts'
+
+const test = suite('recovery')
+
+const directory = '/data/events-0'
+const firstLog = `${directory}/00000000000000000000.log`
+
+test('the decision table', () => {
+  const rows: [boolean, number, number, string][] = [
+    [true, 10, 10, 'whole'],
+    [true, 12, 10, 'whole'],
+    [true, 9, 10, 'damaged'],
+    [false, 10, 10, 'torn'],
+    [false, 11, 10, 'torn'],
+    [false, 9, 10, 'damaged'],
+    [false, 0, 0, 'torn'],
+  ]
+  for (const [isWhole, endOffset, recoveryPoint, verdict] of rows) {
+    assert.is(verdictOf({ isWhole, endOffset, recoveryPoint }), verdict)
+  }
+})
+
+/** What a torn write may leave behind the batches that were synced. */
+const tails: [string, (next: Buffer) => Buffer][] = [
+  ['nothing', () => Buffer.alloc(0)],
+  ['one byte', (next) => next.subarray(0, 1)],
+  ['half a header', (next) => next.subarray(0, 30)],
+  ['a header', (next) => next.subarray(0, 61)],
+  ['all but one byte', (next) => next.subarray(0, -1)],
+  ['zeros', () => Buffer.alloc(4096)],
+  ['a batch with a flipped bit', (next) => flipped(next, next.length - 3)],
+  ['a bad batch before a good one', (next) => Buffer.concat([flipped(next, 70), next])],
+  [
+    'an enormous size',
+    (next) =>
+      Buffer.concat([next.subarray(0, 8), Buffer.from('7fffffff', 'hex'), next.subarray(12)]),
+  ],
+  [
+    'a negative size',
+    (next) =>
+      Buffer.concat([next.subarray(0, 8), Buffer.from('ffffffff', 'hex'), next.subarray(12)]),
+  ],
+  ['another magic', (next) => flipped(next, 16)],
+  ['text', () => Buffer.from('not a batch at all '.repeat(10))],
+  ['a batch with an offset before the end', (next) => withOffset(next, 1)],
+]
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  const copy = Buffer.from(bytes)
+  copy[at] = (copy[at] ?? 0) ^ 0x10
+  return copy
+}
+
+function withOffset(bytes: Buffer, offset: number): Buffer {
+  const copy = Buffer.from(bytes)
+  copy.writeBigInt64BE(BigInt(offset))
+  return copy
+}
+
+for (const [what, tail] of tails) {
+  test(`a torn tail is cut: ${what}`, async () => {
+    const scenario = await new Scenario().open()
+    for (let n = 0; n < 5; n++) await scenario.append({ values: [`a${n}`, `b${n}`] })
+    const next = withOffset(Buffer.from(joinChunks(batchOf({ values: ['torn'] }).chunks)), 10)
+    await scenario.crash((durable, _, path) =>
+      path.endsWith('.log') ? Buffer.concat([durable, tail(next)]) : durable,
+    )
+    assert.is(scenario.log.failure, null)
+    assert.is(scenario.log.logEndOffset, 10)
+    assert.is((await scenario.texts()).length, 10)
+    await scenario.append({ values: ['after'] })
+    assert.is((await scenario.texts()).at(-1), '10:after')
+    assert.equal((await checkPartition(scenario.env.disk, directory)).findings, [])
+    await scenario.reopen()
+    assert.is((await scenario.texts()).length, 11)
+  })
+}
+
+test('a bad batch behind the recovery point is damage, wherever the bit: the log goes offline, untouched', async () => {
+  const scenario = await new Scenario().open()
+  for (let n = 0; n < 4; n++) await scenario.append({ values: [`value ${n}`] })
+  await scenario.close()
+  const { disk } = scenario.env
+  await disk.remove('/data/.kafka_cleanshutdown')
+  const good = Buffer.from((await readFile(disk, firstLog)) ?? [])
+  let offline = 0
+  for (let at = 0; at < good.length; at++) {
+    const damaged = flipped(good, at)
+    await writeFileAtomic(disk, firstLog, damaged)
+    await scenario.open()
+    const { log } = scenario
+    if (log.failure === null) {
+      // The only bytes outside every check: the leader epoch, and an offset that still rises.
+      const inBatch = at % (good.length / 4)
+      assert.ok(inBatch < 16, `byte ${at} was believed`)
+      assert.ok(log.logEndOffset >= 4)
+    } else {
+      offline++
+      assert.match(log.failure.message, /damage, not a torn tail/)
+      assert.throws(() => log.append(batchOf(), { leaderEpoch: 0 }), /offline/)
+      assert.equal(Buffer.from((await readFile(disk, firstLog)) ?? []), damaged)
+    }
+    await scenario.close()
+    await disk.remove('/data/.kafka_cleanshutdown')
+    await writeFileAtomic(
+      disk,
+      `/data/recovery-point-offset-checkpoint`,
+      Buffer.from('0\n1\nevents 0 4\n'),
+    )
+  }
+  assert.ok(offline > good.length * 0.8)
+  await writeFileAtomic(disk, firstLog, good)
+  await scenario.open()
+  assert.is((await scenario.texts()).length, 4)
+})
+
+test('a file that ends before the recovery point, and one that is missing, are damage', async () => {
+  for (const damage of ['cut', 'remove', 'cut after a clean stop'] as const) {
+    const scenario = await new Scenario({ 'internal.segment.bytes': 300 }).open()
+    for (let n = 0; n < 8; n++) await scenario.append({ values: [`value ${n}`] })
+    const last = scenario.log.segments.at(-1)?.path('.log') ?? ''
+    await scenario.close()
+    const { disk } = scenario.env
+    if (damage !== 'cut after a clean stop') await disk.remove('/data/.kafka_cleanshutdown')
+    if (damage === 'remove') await disk.remove(last)
+    else {
+      const bytes = (await readFile(disk, last)) ?? new Uint8Array(0)
+      await writeFileAtomic(disk, last, bytes.subarray(0, bytes.length - 20))
+    }
+    await scenario.open()
+    assert.match(scenario.log.failure?.message ?? '', /were synced/, damage)
+  }
+})
+
+test('index files are made anew when they are missing, damaged or of something else', async () => {
+  const changes: [string, (bytes: Uint8Array) => Uint8Array | null][] = [
+    ['missing', () => null],
+    ['empty', () => new Uint8Array(0)],
+    ['zeros', (bytes) => new Uint8Array(bytes.length)],
+    ['zeros behind', (bytes) => Buffer.concat([bytes, Buffer.alloc(160)])],
+    ['garbage', () => Buffer.from('garbage!'.repeat(9))],
+    ['cut in an entry', (bytes) => bytes.subarray(0, bytes.length - 3)],
+    ['flipped', (bytes) => flipped(Buffer.from(bytes), 5)],
+  ]
+  for (const suffix of ['.index', '.timeindex']) {
+    for (const isClean of [true, false]) {
+      for (const [what, change] of changes) {
+        const scenario = await new Scenario({
+          'internal.segment.bytes': 2000,
+          'index.interval.bytes': 100,
+        }).open()
+        for (let n = 0; n < 40; n++)
+          await scenario.append({ values: [`v${n}`], timestamp: 1e12 + n })
+        await scenario.close()
+        const { disk } = scenario.env
+        for (const { name } of await disk.list(directory)) {
+          if (!name.endsWith(suffix)) continue
+          const changed = change(
+            (await readFile(disk, `${directory}/${name}`)) ?? new Uint8Array(0),
+          )
+          if (changed === null) await disk.remove(`${directory}/${name}`)
+          else await writeFileAtomic(disk, `${directory}/${name}`, changed)
+        }
+        if (!isClean) await disk.remove('/data/.kafka_cleanshutdown')
+        await scenario.open()
+        const label = `${suffix} ${what} clean=${isClean}`
+        for (let offset = 0; offset < 40; offset += 7) {
+          assert.is((await scenario.texts(offset))[0], `${offset}:v${offset}`, label)
+        }
+        const found = await scenario.log.offsetForTimestamp(1e12 + 33, 40)
+        assert.is(found?.offset, 33, label)
+        await scenario.append({ values: ['more'] })
+        await scenario.close()
+      }
+    }
+  }
+})
+
+test('leftovers of interrupted changes are finished or dropped', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 200 }).open()
+  for (let n = 0; n < 6; n++) await scenario.append({ values: [`v${n}`] })
+  await scenario.close()
+  const { disk } = scenario.env
+  const second = '00000000000000000002'
+  const bytes = (await readFile(disk, `${directory}/${second}.log`)) ?? new Uint8Array(0)
+  await writeFileAtomic(disk, `${directory}/${second}.log.swap`, bytes)
+  await writeFileAtomic(disk, `${directory}/00000000000000000000.log.cleaned`, bytes)
+  await writeFileAtomic(disk, `${directory}/00000000000000000009.log.deleted`, bytes)
+  await writeFileAtomic(disk, `${directory}/00000000000000000099.index`, bytes)
+  await scenario.open()
+  assert.equal(await scenario.texts(), ['0:v0', '1:v1', '2:v2', '3:v3', '4:v4', '5:v5'])
+  const names = (await disk.list(directory)).map(({ name }) => name)
+  assert.equal(
+    names.filter((name) => /swap|cleaned|deleted|0099/.test(name)),
+    [],
+  )
+})
+
+test('damaged or missing checkpoints cost time, not records', async () => {
+  const files = [
+    'recovery-point-offset-checkpoint',
+    'replication-offset-checkpoint',
+    'log-start-offset-checkpoint',
+    'events-0/leader-epoch-checkpoint',
+  ]
+  for (const file of files) {
+    for (const bytes of [null, Buffer.from('garbage\n'), new Uint8Array(0)]) {
+      const scenario = await new Scenario({ 'internal.segment.bytes': 300 }).open()
+      for (let n = 0; n < 9; n++) await scenario.append({ values: [`v${n}`] }, n < 5 ? 0 : 3)
+      await scenario.close()
+      const { disk } = scenario.env
+      if (bytes === null) await disk.remove(`/data/${file}`)
+      else await writeFileAtomic(disk, `/data/${file}`, bytes)
+      await disk.remove('/data/.kafka_cleanshutdown')
+      await scenario.open()
+      assert.is((await scenario.texts()).length, 9, file)
+      assert.equal(scenario.log.endOffsetForEpoch(0), { leaderEpoch: 0, endOffset: 5 }, file)
+    }
+  }
+})
+
+/** Appends, rolls, trims and closes; calls `acked` with what must survive from then on. */
+async function workload(scenario: Scenario, acked: (end: number, start: number) => void) {
+  let sequence = 0
+  for (let n = 0; n < 12; n++) {
+    const values = [`v${n}`, `w${n}`]
+    const { lastOffset } = await scenario.append(
+      { values, producerId: 5, baseSequence: sequence },
+      n >= 6 ? 1 : 0,
+    )
+    sequence += 2
+    acked(lastOffset + 1, scenario.log.logStartOffset)
+    if (n === 8) {
+      await scenario.log.advanceLogStart(5)
+      acked(lastOffset + 1, 5)
+      await scenario.dir.retain()
+    }
+  }
+  await scenario.close()
+}
+
+const keeps: [string, Parameters<Scenario['crash']>[0]][] = [
+  ['only what was synced', (durable) => durable],
+  ['everything', (_, current) => current],
+  [
+    'half of what was not synced',
+    (durable, current) => current.subarray(0, (durable.length + current.length + 1) >> 1),
+  ],
+]
+
+for (const [what, keep] of keeps) {
+  test(
+    `a power cut at any disk operation loses nothing acknowledged: it keeps ${what}`,
+    async () => {
+      const config = { 'internal.segment.bytes': 450, 'index.interval.bytes': 100 }
+      let operations = 0
+      for (let failAt = 1; failAt < 400; failAt++) {
+        const scenario = await new Scenario(config, memoryEnv({ seed: failAt })).open()
+        let count = 0
+        let isDown = false
+        scenario.env.disk.beforeEach = (operation) => {
+          if (operation === 'read' || operation === 'list') return
+          isDown ||= ++count >= failAt
+          if (isDown) throw new Error('power cut')
+        }
+        let ackedEnd = 0
+        let ackedStart = 0
+        await workload(scenario, (end, start) => {
+          ackedEnd = end
+          ackedStart = start
+        }).catch(() => {})
+        scenario.env.disk.beforeEach = () => {}
+        await scenario.crash(keep)
+        const { log } = scenario
+        const label = `operation ${failAt}`
+        assert.is(log.failure, null, label)
+        assert.ok(log.logEndOffset >= ackedEnd, `${label}: ${log.logEndOffset} < ${ackedEnd}`)
+        assert.ok(log.logStartOffset >= ackedStart, label)
+        const texts = await scenario.texts()
+        const expected = Array.from(
+          { length: log.logEndOffset - log.logStartOffset },
+          (_, index) => {
+            const offset = log.logStartOffset + index
+            return `${offset}:${offset % 2 ? 'w' : 'v'}${offset >> 1}`
+          },
+        )
+        assert.equal(texts, expected, label)
+        const epoch = log.endOffsetForEpoch(0)
+        if (log.logEndOffset > 12) assert.is(epoch.endOffset, 12, label)
+        // The producer goes on, and what it sends again is known.
+        if (log.logEndOffset >= 2) {
+          const again = { producerId: 5, baseSequence: log.logEndOffset - 2, values: ['x', 'y'] }
+          const info = log.append(batchOf(again), { leaderEpoch: 2 })
+          assert.is(info.isDuplicate, true, label)
+          assert.is(info.baseOffset, log.logEndOffset - 2, label)
+        }
+        await scenario.append({ producerId: 5, baseSequence: log.logEndOffset, values: ['n'] }, 2)
+        const checked = await checkPartition(scenario.env.disk, directory)
+        assert.equal(
+          checked.findings.filter(({ severity }) => severity === 'error'),
+          [],
+          label,
+        )
+        await scenario.close()
+        operations = count
+        if (!isDown) break
+      }
+      assert.ok(operations > 60, `${operations} operations`)
+    },
+    { timeoutMs: 60_000 },
+  )
+}
