@@ -138,7 +138,16 @@ class MemoryStream implements Stream {
   destroy(error?: Error): void {
     if (this.#isClosed) return
     this.#close(error)
+    // What this side wrote is let go of, as a socket does: the peer has copies.
+    this.peer?.forgetWriter()
     this.peer?.destroyByPeer()
+  }
+
+  forgetWriter(): void {
+    for (const sent of this.#inbox) {
+      if (sent.onFlushed) this.#clock.endOfTurn(sent.onFlushed)
+      sent.onFlushed = undefined
+    }
   }
 
   destroyByPeer(): void {

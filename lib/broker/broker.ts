@@ -1,0 +1,229 @@
+/**
+ * Broker: the composition root. Puts the parts together, starts them in order (lifecycle.ts has the
+ * steps), keeps the dynamic settings current, and takes everything down again.
+ *
+ *   acceptor -> dispatcher -> handlers -> replica manager -> partitions -> log dir
+ *                                     \-> controller -> metadata store -> follower -> (images) -> all
+ *
+ * `start` resolves when clients are served; `stop` when everything acknowledged is on disk and the
+ * directory is marked clean. `failed` resolves when the broker can not go on by itself: its disk
+ * failed, it lost its registration, or an assumption of ours did not hold.
+ */
+
+import { deferred } from '../base/deferred.ts'
+import type { BrokerId } from '../base/types.ts'
+import type { BrokerConfig } from '../config/broker.ts'
+import {
+  type ConfigLayers,
+  type Configs,
+  effectiveMinIsr,
+  resolveBrokerConfig,
+  resolveTopicConfig,
+} from '../config/config.ts'
+import type { Controller } from '../controller/controller.ts'
+import type { Env } from '../io/env.ts'
+import type { Address } from '../io/network.ts'
+import type { MetadataFollower } from '../metadata/follower.ts'
+import { type ClusterImage, configLayers, emptyImage } from '../metadata/image.ts'
+import type { ProducerIds } from '../metadata/producer-ids.ts'
+import type { ReplicaManager } from '../replication/replica-manager.ts'
+import { Acceptor } from '../wire/acceptor.ts'
+import type { BrokerContext, ServedApi } from './context.ts'
+import { Dispatcher } from './dispatch.ts'
+import { handlers } from './handlers/index.ts'
+import { type Started, startParts, stopParts } from './lifecycle.ts'
+
+/** A place to listen, and the address that clients are told. */
+export interface ListenerOptions {
+  readonly name: string
+  /** Port 0 = any free one. */
+  readonly listen: Address
+  /** Port 0 = the one listened on. */
+  readonly advertise: Address | null
+}
+
+export interface BrokerOptions {
+  readonly env: Env
+  /** Made when it does not exist. */
+  readonly dataPath: string
+  readonly nodeId: BrokerId
+  /** Of a new directory; null = a fresh one, or what the directory says. */
+  readonly clusterId: string | null
+  /** The broker's file and flags, checked. */
+  readonly configs: Configs
+  readonly listen: Address
+  readonly advertise: Address | null
+  /** Beside `listen`, which is called PLAINTEXT: for clients that must use another address. */
+  readonly listeners?: readonly ListenerOptions[]
+  /** `name:partitions[:k=v,...]`: created unless they exist. */
+  readonly topics: readonly string[]
+  /** Take over a directory that Apache Kafka wrote. */
+  readonly adopt: boolean
+  /** Written to broker.json; null = not written. */
+  readonly process: { readonly pid: number; readonly bootId: string } | null
+}
+
+export interface BrokerListener extends Address {
+  readonly name: string
+}
+
+export class Broker {
+  /** What clients are told to connect to. */
+  readonly listeners: readonly BrokerListener[]
+  /** Resolves when the broker gave up by itself; it is still to be stopped. */
+  readonly failed: Promise<void>
+  readonly #parts: Started
+  readonly #state: BrokerState
+  #stopping: Promise<void> | null = null
+
+  private constructor(state: BrokerState, parts: Started) {
+    this.#state = state
+    this.#parts = parts
+    this.listeners = parts.listeners
+    this.failed = state.failed.promise
+  }
+
+  /**
+   * Throws LockedError, DataDirectoryError, native errors of the address (EADDRINUSE, ...), and
+   * KafkaError or SettingError for topics and settings that are not valid.
+   */
+  static async start(options: BrokerOptions): Promise<Broker> {
+    const state = new BrokerState(options)
+    return new Broker(state, await startParts(options, state))
+  }
+
+  get clusterId(): string {
+    return this.#state.clusterId
+  }
+
+  /** Why the broker gave up; null while it did not. */
+  get failure(): Error | null {
+    return this.#state.failure
+  }
+
+  /** Finishes what is in work, syncs, marks the directory clean. Once; later calls wait for the first. */
+  stop(): Promise<void> {
+    this.#stopping ??= stopParts(this.#parts, this.#state)
+    return this.#stopping
+  }
+}
+
+/** The broker as its handlers see it. The parts come in one by one while it starts. */
+export class BrokerState implements BrokerContext {
+  readonly env: Env
+  readonly brokerId: BrokerId
+  readonly acceptor: Acceptor
+  readonly servedApis: readonly ServedApi[]
+  readonly failed = deferred()
+  clusterId = ''
+  failure: Error | null = null
+  readonly #staticConfigs: Configs
+  #layers: ConfigLayers
+  #config: BrokerConfig
+  #parts: Parts | null = null
+
+  constructor({ env, nodeId, configs }: BrokerOptions) {
+    this.env = env
+    this.brokerId = nodeId
+    this.#staticConfigs = configs
+    this.#layers = configLayers(emptyImage(''), nodeId, configs)
+    this.#config = resolveBrokerConfig(this.#layers)
+    this.servedApis = handlers.map(({ api, served }) => ({
+      apiKey: api.key,
+      minVersion: served[0],
+      maxVersion: served[1],
+    }))
+    const { clock, network, log } = env
+    const handler = new Dispatcher(this, handlers, (error) => this.fail(error))
+    this.acceptor = new Acceptor({ clock, network, log, handler })
+    this.#applyLimits()
+  }
+
+  get config(): BrokerConfig {
+    return this.#config
+  }
+
+  get configLayers(): ConfigLayers {
+    return this.#layers
+  }
+
+  get replyBytes(): number {
+    return this.acceptor.replyBytes
+  }
+
+  get metadata(): MetadataFollower {
+    return this.parts.metadata
+  }
+
+  get controller(): Controller {
+    return this.parts.controller
+  }
+
+  get replicas(): ReplicaManager {
+    return this.parts.replicas
+  }
+
+  get producerIds(): ProducerIds {
+    return this.parts.producerIds
+  }
+
+  get parts(): Parts {
+    if (this.#parts === null) throw new Error('the broker has not started yet')
+    return this.#parts
+  }
+
+  /** From now on requests find everything. */
+  complete(parts: Parts): void {
+    this.#parts = parts
+  }
+
+  /** A new picture of the cluster: its settings hold at once. */
+  onImage(image: ClusterImage): void {
+    this.#layers = configLayers(image, this.brokerId, this.#staticConfigs)
+    this.#config = resolveBrokerConfig(this.#layers)
+    this.#applyLimits()
+  }
+
+  /** The settings of a topic under `image`. */
+  topicConfig(image: ClusterImage, overrides: Configs) {
+    const layers = configLayers(image, this.brokerId, this.#staticConfigs)
+    return resolveTopicConfig(resolveBrokerConfig(layers), overrides)
+  }
+
+  minIsr(image: ClusterImage, overrides: Configs, replicationFactor: number): number {
+    const layers = configLayers(image, this.brokerId, this.#staticConfigs)
+    return effectiveMinIsr({ layers, overrides, replicationFactor })
+  }
+
+  /** The broker cannot go on: whoever started it is to stop it. */
+  fail(error: Error): void {
+    if (this.failure !== null) return
+    this.failure = error
+    this.env.log.error('broker failed', { reason: error.stack ?? error.message })
+    this.failed.resolve()
+  }
+
+  #applyLimits(): void {
+    const { acceptor, config } = this
+    acceptor.limits = {
+      ...acceptor.limits,
+      frameBytesMax: config['socket.request.max.bytes'],
+      idleMsMax: config['connections.max.idle.ms'],
+      connectionsMax: limitOf(config['max.connections'], 10_000),
+      connectionsPerAddressMax: limitOf(config['max.connections.per.ip'], 1000),
+    }
+  }
+}
+
+/** What a request needs of the running broker. */
+export interface Parts {
+  readonly metadata: MetadataFollower
+  readonly controller: Controller
+  readonly replicas: ReplicaManager
+  readonly producerIds: ProducerIds
+}
+
+/** Kafka's default is no limit at all; ours holds until somebody sets another. */
+function limitOf(configured: number, fallback: number): number {
+  return configured === 0x7fffffff ? fallback : configured
+}

@@ -1,0 +1,169 @@
+/**
+ * Fetch (1), served v4-18: long-poll read. v0-3 would need records converted down.
+ * v4 isolation level, lastStableOffset; v5 logStartOffset; v7 sessions (KIP-227); v9 currentLeaderEpoch;
+ * v10 zstd; v11 rackId; v12 flexible, lastFetchedEpoch and divergingEpoch, current leader; v13 topic ids;
+ * v15 replicaState; v16 node endpoints (KIP-951); v17 directory id; v18 the reader's high watermark.
+ * Sessions are refused: every reply says session id 0, which a client takes as "ask in full", and a
+ * request within a session gets FETCH_SESSION_ID_NOT_FOUND.
+ * Differs from Kafka: the budget of a reply also shrinks while much reply memory is in use.
+ * Yields per partition OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID,
+ * INCONSISTENT_TOPIC_ID, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR.
+ */
+
+import { errorCode, KafkaError } from '../../base/errors.ts'
+import { zeroUuid } from '../../base/uuid.ts'
+import { Fetch, type FetchRequest, type FetchResponse } from '../../protocol/apis/fetch.ts'
+import type { Encodable } from '../../protocol/schema.ts'
+import {
+  type FetchedPartition,
+  type FetchResult,
+  type FetchTarget,
+  fetchPartitions,
+} from '../../replication/fetch.ts'
+import type { Partition } from '../../replication/partition.ts'
+import type { BrokerContext } from '../context.ts'
+import { LeaderHints } from '../endpoints.ts'
+import { handle, kafkaErrorOf } from '../handler.ts'
+import { topicNameOf } from '../topics.ts'
+
+type TopicRequest = FetchRequest['topics'][number]
+type TopicResponse = Encodable<FetchResponse['responses'][number]>
+type PartitionResponse = Encodable<FetchResponse['responses'][number]['partitions'][number]>
+
+const readCommitted = 1
+/** First versions that name the current leader, and its address. */
+const leaderVersion = 12
+const endpointsVersion = 16
+
+/** Reply bytes over all connections; each reply may take a quarter of what is left. */
+const replyBytesMax = 128 * 1024 * 1024
+
+export const fetch = handle(
+  Fetch,
+  async (broker, request, context) => {
+    if (request.sessionId > 0 && request.sessionEpoch > 0) {
+      return { errorCode: errorCode('FETCH_SESSION_ID_NOT_FOUND') }
+    }
+    const { onClosed } = context.session
+    let giveUp = () => {}
+    const isReadCommitted = request.isolationLevel === readCommitted
+    const result = await fetchPartitions(broker.replicas.fetchPurgatory, targetsOf(broker, request), {
+      minBytes: Math.min(request.minBytes, broker.config['fetch.max.bytes']),
+      maxBytes: Math.min(request.maxBytes, broker.config['fetch.max.bytes'], roomFor(broker)),
+      maxWaitMs: request.maxWaitMs,
+      isReadCommitted,
+      onParked: (cancel) => {
+        giveUp = cancel
+        onClosed.add(cancel)
+      },
+    })
+    onClosed.delete(giveUp)
+    context.afterSent(() => result.release())
+    const hints = new LeaderHints(broker.metadata.image, context.session.listenerName)
+    const responses = responsesOf(broker, request, {
+      result,
+      hints,
+      isReadCommitted,
+      withLeader: context.apiVersion >= leaderVersion,
+    })
+    const nodeEndpoints = context.apiVersion >= endpointsVersion ? hints.endpoints : []
+    return { responses, nodeEndpoints }
+  },
+  { served: [4, 18] },
+)
+
+/** What this reply may take of the memory for replies; at least a batch is always sent. */
+function roomFor(broker: BrokerContext): number {
+  return Math.max(replyBytesMax - broker.replyBytes, 0) / 4
+}
+
+function targetsOf(broker: BrokerContext, request: FetchRequest): FetchTarget[] {
+  return request.topics.flatMap((topic) =>
+    topic.partitions.map((partition) => ({
+      source: sourceOf(broker, topic, partition.partition),
+      fetchOffset: partition.fetchOffset,
+      maxBytes: Math.max(partition.partitionMaxBytes, 0),
+      currentLeaderEpoch: partition.currentLeaderEpoch,
+      lastFetchedEpoch: partition.lastFetchedEpoch,
+    })),
+  )
+}
+
+function sourceOf(
+  broker: BrokerContext,
+  topic: TopicRequest,
+  index: number,
+): Partition | KafkaError {
+  try {
+    const name = topicNameOf(broker.metadata.image, topic.topic, topic.topicId)
+    const partition = broker.replicas.partition(name, index)
+    if (topic.topicId === zeroUuid || topic.topicId === partition.topicId) return partition
+    throw new KafkaError(
+      'INCONSISTENT_TOPIC_ID',
+      `${partition.name} has the id ${partition.topicId}, not ${topic.topicId}`,
+    )
+  } catch (error) {
+    return kafkaErrorOf(error)
+  }
+}
+
+interface ResponseOptions {
+  readonly result: FetchResult
+  readonly hints: LeaderHints
+  readonly isReadCommitted: boolean
+  readonly withLeader: boolean
+}
+
+function responsesOf(
+  broker: BrokerContext,
+  request: FetchRequest,
+  { result, hints, isReadCommitted, withLeader }: ResponseOptions,
+): TopicResponse[] {
+  let index = 0
+  return request.topics.map((topic) => ({
+    topic: topic.topic,
+    topicId: topic.topicId,
+    partitions: topic.partitions.map(({ partition }) => {
+      const fetched = result.partitions[index++]
+      if (fetched === undefined) return { partitionIndex: partition, errorCode: -1 }
+      if (!(fetched instanceof KafkaError)) {
+        return partitionAnswer(partition, fetched, isReadCommitted)
+      }
+      const answer = errorAnswer(partition, fetched)
+      if (!withLeader || !isElsewhere(fetched)) return answer
+      const name = topicNameOf(broker.metadata.image, topic.topic, topic.topicId)
+      return { ...answer, currentLeader: hints.leaderOf(name, partition) }
+    }),
+  }))
+}
+
+function partitionAnswer(
+  partitionIndex: number,
+  fetched: FetchedPartition,
+  isReadCommitted: boolean,
+): PartitionResponse {
+  const { highWatermark, lastStableOffset, logStartOffset, records, divergingEpoch } = fetched
+  return {
+    partitionIndex,
+    highWatermark,
+    lastStableOffset,
+    logStartOffset,
+    abortedTransactions: isReadCommitted ? [] : null,
+    records,
+    ...(divergingEpoch !== null && { divergingEpoch }),
+  }
+}
+
+function errorAnswer(partitionIndex: number, error: KafkaError): PartitionResponse {
+  return {
+    partitionIndex,
+    errorCode: error.code,
+    highWatermark: -1,
+    abortedTransactions: null,
+    records: [],
+  }
+}
+
+function isElsewhere({ code }: KafkaError): boolean {
+  return code === errorCode('NOT_LEADER_OR_FOLLOWER') || code === errorCode('FENCED_LEADER_EPOCH')
+}

@@ -1,0 +1,88 @@
+/**
+ * IncrementalAlterConfigs (44), served v0-1: sets, deletes, appends to and subtracts from settings of
+ * topics and brokers; takes effect at once. v1 flexible.
+ * Yields per resource INVALID_REQUEST for a resource or key that comes twice, a missing value, an
+ * unknown operation, another broker, or loggers; INVALID_CONFIG for an unknown key, a bad value, or a
+ * list operation on what is no list; UNKNOWN_TOPIC_OR_PARTITION; REQUEST_TIMED_OUT.
+ */
+
+import { KafkaError } from '../../base/errors.ts'
+import {
+  IncrementalAlterConfigs,
+  type IncrementalAlterConfigsRequest,
+} from '../../protocol/apis/incremental-alter-configs.ts'
+import type { BrokerContext } from '../context.ts'
+import { seen } from '../create-topic.ts'
+import { eachPartition, handle } from '../handler.ts'
+import { brokerOfResource, resourceType } from '../resources.ts'
+
+type Resource = IncrementalAlterConfigsRequest['resources'][number]
+type Config = Resource['configs'][number]
+
+/** By their numbers on the wire. */
+const operations = ['set', 'delete', 'append', 'subtract'] as const
+
+export const incrementalAlterConfigs = handle(
+  IncrementalAlterConfigs,
+  async (broker, { resources, validateOnly }) => {
+    const responses = await eachPartition(
+      resources,
+      async (resource) => {
+        const { resourceType, resourceName } = resource
+        const isSame = (other: Resource) =>
+          other.resourceType === resourceType && other.resourceName === resourceName
+        if (resources.filter(isSame).length > 1) {
+          throw new KafkaError('INVALID_REQUEST', `resource ${resourceName} comes twice`)
+        }
+        await alter(broker, resource, validateOnly)
+        return { resourceType, resourceName, errorCode: 0, errorMessage: null }
+      },
+      ({ resourceType, resourceName }, { code, message }) => ({
+        resourceType,
+        resourceName,
+        errorCode: code,
+        errorMessage: message,
+      }),
+    )
+    return { responses }
+  },
+)
+
+async function alter(broker: BrokerContext, resource: Resource, validateOnly: boolean) {
+  const revision = await broker.controller.alterConfigs({
+    resourceType: kindOf(broker, resource),
+    resourceName: resource.resourceName,
+    operations: resource.configs.map((config) => operationOf(config, resource)),
+    validateOnly,
+  })
+  if (!validateOnly) await seen(broker, revision, broker.config['request.timeout.ms'])
+}
+
+function kindOf(broker: BrokerContext, resource: Resource): 'topic' | 'broker' {
+  const { resourceType: type, resourceName: name } = resource
+  if (type === resourceType.topic) return 'topic'
+  if (type === resourceType.broker) {
+    brokerOfResource(broker, name)
+    return 'broker'
+  }
+  throw new KafkaError(
+    'INVALID_REQUEST',
+    type === resourceType.brokerLogger
+      ? 'the levels of loggers cannot be changed on this broker'
+      : `resources of type ${type} have no configs on this broker`,
+  )
+}
+
+function operationOf({ name: key, configOperation, value }: Config, { configs }: Resource) {
+  const op = operations[configOperation]
+  if (op === undefined) {
+    throw new KafkaError('INVALID_REQUEST', `config ${key}: unknown operation ${configOperation}`)
+  }
+  if (configs.filter((other) => other.name === key).length > 1) {
+    throw new KafkaError('INVALID_REQUEST', `config ${key} comes twice`)
+  }
+  if (value === null && op !== 'delete') {
+    throw new KafkaError('INVALID_REQUEST', `config ${key}: no value to ${op}`)
+  }
+  return { op, key, value }
+}

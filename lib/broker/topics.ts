@@ -1,0 +1,80 @@
+/** Facts about topics that several handlers need. */
+
+import { KafkaError } from '../base/errors.ts'
+import type { TopicId } from '../base/types.ts'
+import { zeroUuid } from '../base/uuid.ts'
+import type { ClusterImage } from '../metadata/image.ts'
+
+const internalTopics: ReadonlySet<string> = new Set([
+  '__consumer_offsets',
+  '__transaction_state',
+  '__share_group_state',
+])
+
+/** Whether clients may not write to it: it holds the state of a coordinator. */
+export function isInternalTopic(name: string): boolean {
+  return internalTopics.has(name)
+}
+
+const nameMaxLength = 249
+
+/** INVALID_TOPIC_EXCEPTION unless it is 1-249 of a-z A-Z 0-9 . _ - and neither `.` nor `..`. */
+export function checkTopicName(name: string): void {
+  const isGood =
+    name.length <= nameMaxLength &&
+    /^[a-zA-Z0-9._-]+$/.test(name) &&
+    name !== '.' &&
+    name !== '..'
+  if (isGood) return
+  throw new KafkaError(
+    'INVALID_TOPIC_EXCEPTION',
+    `topic name ${JSON.stringify(name.slice(0, nameMaxLength))}: expected 1 to ${nameMaxLength} of a-z A-Z 0-9 . _ -, other than . and ..`,
+  )
+}
+
+/** The name of a topic that a request gives by name or, in newer versions, by id. UNKNOWN_TOPIC_ID. */
+export function topicNameOf(image: ClusterImage, name: string, topicId: TopicId): string {
+  if (topicId === zeroUuid) return name
+  const found = image.topicNames.get(topicId)
+  if (found !== undefined) return found
+  throw new KafkaError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+}
+
+/**
+ * Bits of the operations on a resource, by Kafka's numbers of them, as Metadata and DescribeCluster
+ * report them. Without an authorizer everybody may do everything.
+ */
+const operation = {
+  read: 1 << 3,
+  write: 1 << 4,
+  create: 1 << 5,
+  delete: 1 << 6,
+  alter: 1 << 7,
+  describe: 1 << 8,
+  clusterAction: 1 << 9,
+  describeConfigs: 1 << 10,
+  alterConfigs: 1 << 11,
+  idempotentWrite: 1 << 12,
+} as const
+
+export const topicOperations =
+  operation.read |
+  operation.write |
+  operation.create |
+  operation.delete |
+  operation.alter |
+  operation.describe |
+  operation.describeConfigs |
+  operation.alterConfigs
+
+export const clusterOperations =
+  operation.create |
+  operation.alter |
+  operation.describe |
+  operation.clusterAction |
+  operation.describeConfigs |
+  operation.alterConfigs |
+  operation.idempotentWrite
+
+/** "Not asked for." */
+export const operationsOmitted = -0x8000_0000
