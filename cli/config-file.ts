@@ -1,14 +1,14 @@
 /**
- * Configuration files of --config: `.json` is ottla's own (checked by ajv against a schema that is
- * part of the man page), anything else is Java's and kcat's `key=value`. Both give flat settings.
- *
- * Source of the line format: java.util.Properties (comments # and !, `=`, `:` or blank between key
- * and value, a trailing backslash continues the line), as far as Kafka's files use it.
+ * Configuration files of --config: `.json` is ottla's own (checked by ajv against a schema whose
+ * texts stand in the man page), anything else is Java's and kcat's `key=value`. Both give flat
+ * settings.
  */
 
 import { readFileSync } from 'node:fs'
 import { CommandError, exitCodes } from '../commands/command.ts'
 import { closest } from '../commands/suggest.ts'
+import { SettingError } from '../lib/base/setting.ts'
+import { parseProperties } from '../lib/config/properties.ts'
 
 /** What a file says: global flags by key, client settings by Kafka's names, and remarks for -v. */
 export interface FileSettings {
@@ -47,7 +47,7 @@ export async function readConfigFile(path: string): Promise<FileSettings> {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     throw new CommandError(exitCodes.usage, `cannot read config ${path}: ${code}`)
   }
-  return path.endsWith('.json') ? readJson(path, content) : readProperties(path, content)
+  return path.endsWith('.json') ? readJson(path, content) : readLines(path, content)
 }
 
 async function readJson(path: string, content: string): Promise<FileSettings> {
@@ -82,28 +82,11 @@ function unknownMember(path: string, key: string): string {
   return `config ${path}: unknown "${key}"${near === null ? '' : `; did you mean "${near}"?`}`
 }
 
-/** `key=value` lines. Exported for its tests. */
-export function readProperties(path: string, content: string): FileSettings {
-  const pairs: [string, string][] = []
-  const joined = content.replace(/(?<!\\)((?:\\\\)*)\\\r?\n[ \t]*/g, '$1')
-  for (const [index, line] of joined.split(/\r?\n/).entries()) {
-    const trimmed = line.trimStart()
-    if (trimmed === '' || trimmed.startsWith('#') || trimmed.startsWith('!')) continue
-    const [, key, value] = /^((?:\\.|[^=:\s\\])+)\s*(?:[=:]\s*|\s)(.*)$/.exec(trimmed) ?? []
-    if (key === undefined || value === undefined) {
-      throw new CommandError(
-        exitCodes.usage,
-        `config ${path} line ${index + 1}: want key=value, got "${trimmed.slice(0, 60)}"`,
-      )
-    }
-    pairs.push([unescape(key), unescape(value.trimEnd())])
+function readLines(path: string, content: string): FileSettings {
+  try {
+    return { flags: {}, properties: Object.entries(parseProperties(content)), remarks: [] }
+  } catch (error) {
+    if (!(error instanceof SettingError)) throw error
+    throw new CommandError(exitCodes.usage, `config ${path}: ${error.message}`)
   }
-  return { flags: {}, properties: pairs, remarks: [] }
-}
-
-function unescape(text: string): string {
-  return text.replace(/\\(.)/g, (_, character: string) => {
-    const known: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
-    return known[character] ?? character
-  })
 }

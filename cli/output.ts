@@ -4,7 +4,8 @@
  * quadratic, and writes colour codes into pipes); everything else goes through the padding writer.
  *
  * tsv is reversible: tab, newline, carriage return and backslash in a cell read `\t \n \r \\`;
- * null is `-`, and a text that is just `-` reads `\-`. A list is joined with commas.
+ * null and an empty list are `-`, and a text that is just `-` reads `\-`. A list is joined with
+ * commas.
  */
 
 import type { Cell, Column, Format, Output, Row, Snapshot } from '../commands/command.ts'
@@ -106,8 +107,8 @@ function tsvLine(columns: readonly Column[], row: Row): string {
 
 /** A cell that `readTsvCell` of the tests turns back. */
 export function tsvCell(cell: Cell): string {
-  if (cell === null) return '-'
-  const text = typeof cell === 'object' ? cell.join(',') : String(cell)
+  const text = plainCell(cell)
+  if (text === null) return '-'
   if (text === '-') return '\\-'
   return /[\t\n\r\\]/.test(text)
     ? text.replace(/[\t\n\r\\]/g, (one) => tsvEscapes[one] ?? one)
@@ -123,9 +124,14 @@ const tsvEscapes: Readonly<Record<string, string>> = {
 
 /** A cell of a table: control characters are shown, not sent. */
 function tableCell(cell: Cell): string {
-  if (cell === null) return '-'
-  const text = typeof cell === 'object' ? cell.join(',') : String(cell)
-  return shownText(text)
+  return shownText(plainCell(cell) ?? '-')
+}
+
+/** null where there is nothing: unknown, or an empty list. */
+function plainCell(cell: Cell): string | null {
+  if (cell === null) return null
+  if (typeof cell !== 'object') return String(cell)
+  return cell.length === 0 ? null : cell.join(',')
 }
 
 /** Control characters as `\n`, `\t` or `\x1b`, so that a terminal does not act on them. */

@@ -22,7 +22,8 @@ export function parseReport(text: string): ReportWriter | null {
 
 const writeJson: ReportWriter = (out, { topic, partition, baseOffset, tags, error }) => {
   const head = `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":`
-  const tail = error === null ? '}\n' : `,"error":${JSON.stringify(`${error.name}: ${error.message}`)}}\n`
+  const tail =
+    error === null ? '}\n' : `,"error":${JSON.stringify(`${error.name}: ${error.message}`)}}\n`
   for (const [index, line] of tags.entries()) {
     out.utf8(head)
     out.integer(error !== null || baseOffset < 0 ? -1 : baseOffset + index)

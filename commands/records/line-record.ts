@@ -4,11 +4,11 @@
  * piece is a line of JSON (envelope-reader.ts). Without any option the piece is the value.
  */
 
+import { asBuffer } from '../../lib/base/bytes.ts'
 import type { RecordHeader } from '../../lib/record/record.ts'
 import { decodeText, type Encoding, type PerField } from './encoding.ts'
 import { EnvelopeError, EnvelopeReader } from './envelope-reader.ts'
 import { HeaderSyntaxError, splitHeaders } from './headers-option.ts'
-import { asBuffer } from '../../lib/base/bytes.ts'
 
 /** What the producer is given. `partition` and `timestamp` are left out where the client decides. */
 export interface NewRecord {
@@ -131,7 +131,8 @@ export function envelopeParser(
       if (record.timestamp === undefined && timestamp !== undefined) record.timestamp = timestamp
       if (keepTopic && topic !== undefined) record.topic = topic
       if (keepPartition) {
-        if (partition === undefined) throw new EnvelopeError('/partition is missing (--keep-partition)')
+        if (partition === undefined)
+          throw new EnvelopeError('/partition is missing (--keep-partition)')
         record.partition = partition
       }
       return record

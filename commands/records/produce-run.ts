@@ -40,6 +40,7 @@ export interface Failure {
   /** `stdin line 17`. */
   readonly place: string
   readonly error: Error
+  readonly message: string
 }
 
 export interface ProduceCounts {
@@ -75,29 +76,27 @@ export class ProduceRun {
   /** Where in the input each source began. */
   readonly #starts: { place: number; name: string }[] = []
   #firstFailedTag = Number.POSITIVE_INFINITY
-  #firstError: Error | null = null
+  #firstError: { error: Error; message: string } | null = null
   /** Place of the current piece in the whole input, from 1, and within its source. */
   #place = 0
   #sentCount = 0
   #lastTopic = ''
   #startedMs = 0
-  #aborted: Promise<void>
+  /** Ends the wait that is on, when there is no more to be read. */
+  #stopWaiting: () => void = () => {}
 
   constructor(context: CommandContext, producer: Producer, options: ProduceRunOptions) {
     this.#context = context
     this.#producer = producer
     this.#options = options
     producer.onDelivery = (report) => this.#onDelivery(report)
-    this.#aborted = new Promise((resolve) => {
-      if (context.signal.aborted) resolve()
-      else context.signal.addEventListener('abort', () => resolve(), { once: true })
-    })
+    context.signal.addEventListener('abort', () => this.#stopWaiting(), { once: true })
   }
 
   /** The record that failed and stands first in the input. */
   get firstFailure(): Failure | null {
     if (this.#firstError === null) return null
-    return { place: this.#placeName(this.#firstFailedTag), error: this.#firstError }
+    return { place: this.#placeName(this.#firstFailedTag), ...this.#firstError }
   }
 
   /** Records given to the producer that are not settled. */
@@ -140,20 +139,35 @@ export class ProduceRun {
       return
     }
     const splitter = new PieceSplitter(this.#options.delimiter, this.#options.maxPieceBytes)
+    const chunks = source.open()[Symbol.asyncIterator]()
     try {
-      for await (const chunk of source.open()) {
-        splitter.push(chunk)
+      for (;;) {
+        const next = await this.#orStop(chunks.next())
+        if (next === null || next.done === true) break
+        splitter.push(next.value)
         await this.#takePieces(splitter, parser)
         await this.#writeOutput(this.#options.tee ? 0 : outputBytes)
-        if (this.#isOver) return
+        if (this.#isOver) break
       }
-      const rest = splitter.finish()
-      if (rest !== null && !this.#isOver) await this.#takePiece(rest, parser)
+      const rest = this.#isOver ? null : splitter.finish()
+      if (rest !== null) await this.#takePiece(rest, parser)
     } catch (error) {
       if (!(error instanceof PieceTooLargeError)) throw error
       this.#place++
       this.#reject(new InvalidRecordError(`${error.message} (--buffer)`))
+    } finally {
+      // Not awaited: a source that waits for its next bytes would hold up the end of the run.
+      void chunks.return?.()
     }
+  }
+
+  /** What `promise` gives, or null as soon as nothing more is to be read. */
+  #orStop<T>(promise: Promise<T>): Promise<T | null> {
+    return new Promise((resolve, reject) => {
+      this.#stopWaiting = () => resolve(null)
+      if (this.#isOver) resolve(null)
+      promise.then(resolve, reject)
+    })
   }
 
   /** Takes the whole pieces of a chunk. Waits only where it must: this is the hot path. */
@@ -219,7 +233,7 @@ export class ProduceRun {
     } catch (error) {
       if (!(error instanceof Error) || error.name === 'AssertionError') throw error
       this.counts.failed++
-      this.#noteFailure(this.#place, error)
+      this.#noteFailure(this.#place, error, error.message)
       return true
     }
   }
@@ -232,17 +246,18 @@ export class ProduceRun {
     const dueMs = this.#startedMs + (this.#sentCount * 1000) / rate
     const waitMs = dueMs - clock.monotonicMs()
     if (waitMs <= 1) return
-    await Promise.race([sleep(clock, waitMs), this.#aborted])
+    await this.#orStop(sleep(clock, waitMs))
   }
 
   async #drained(): Promise<void> {
     await this.#writeOutput(outputBytes)
-    await this.#producer.drained()
+    await this.#orStop(this.#producer.drained())
   }
 
   #reject(error: InvalidRecordError): void {
     this.counts.rejected++
-    this.invalid ??= { place: this.#placeName(this.#place), error }
+    const { message } = error
+    this.invalid ??= { place: this.#placeName(this.#place), error, message }
   }
 
   #onDelivery(report: DeliveryReport): void {
@@ -255,15 +270,14 @@ export class ProduceRun {
     counts.failed += report.count
     const [named] = report.recordErrors
     const tag = report.tags[named?.index ?? 0] ?? Number.POSITIVE_INFINITY
-    const error =
-      named?.message == null ? report.error : Object.assign(report.error, { message: named.message })
-    this.#noteFailure(tag, error)
+    this.#noteFailure(tag, report.error, named?.message ?? report.error.message)
   }
 
-  #noteFailure(tag: number, error: Error): void {
+  #noteFailure(tag: number, error: Error, message: string): void {
     if (tag >= this.#firstFailedTag && this.#firstError !== null) return
     this.#firstFailedTag = tag
-    this.#firstError = error
+    this.#firstError = { error, message }
+    this.#stopWaiting()
   }
 
   #teePiece(piece: Uint8Array): void {
