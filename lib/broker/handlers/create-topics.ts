@@ -1,7 +1,7 @@
 /**
- * CreateTopics (19), served v0-7. v1 validateOnly and error messages; v2 throttleTimeMs; v4 -1 for the
- * broker's default of partitions and replicas; v5 flexible, partitions, replicas and configs in the
- * answer; v6 quotas; v7 topic ids in the answer.
+ * CreateTopics (19), served v0-7. v1 validateOnly and error messages; v2 throttleTimeMs; v5 flexible, partitions,
+ * replicas and configs in the answer; v6 quotas; v7 topic ids in the answer.
+ * -1 means the broker's default in every version, as with Kafka: kafkajs sends it in v3 already.
  * It answers when this broker leads what it is to lead of the new topic, or at `timeoutMs`.
  * Yields per topic INVALID_REQUEST for a name that comes twice, or a partition that is assigned twice;
  * INVALID_CONFIG for a config without a value; what Controller.createTopic refuses; REQUEST_TIMED_OUT.
@@ -21,7 +21,7 @@ import { handle, kafkaErrorOf } from '../handler.ts'
 type TopicRequest = CreateTopicsRequest['topics'][number]
 type TopicResponse = Encodable<CreateTopicsResponse['topics'][number]>
 
-export const createTopics = handle(CreateTopics, async (broker, request, { apiVersion }) => {
+export const createTopics = handle(CreateTopics, async (broker, request) => {
   const topics: TopicResponse[] = []
   const answered = new Set<string>()
   for (const topic of request.topics) {
@@ -32,7 +32,7 @@ export const createTopics = handle(CreateTopics, async (broker, request, { apiVe
       if (request.topics.filter((other) => other.name === name).length > 1) {
         throw new KafkaError('INVALID_REQUEST', `topic ${name} comes twice in the request`)
       }
-      topics.push(await create(broker, topic, { request, apiVersion }))
+      topics.push(await create(broker, topic, request))
     } catch (error) {
       const { code, message } = kafkaErrorOf(error)
       topics.push({ name, errorCode: code, errorMessage: message, configs: [] })
@@ -44,16 +44,9 @@ export const createTopics = handle(CreateTopics, async (broker, request, { apiVe
 async function create(
   broker: BrokerContext,
   topic: TopicRequest,
-  { request, apiVersion }: { request: CreateTopicsRequest; apiVersion: number },
+  request: CreateTopicsRequest,
 ): Promise<TopicResponse> {
   const { name, numPartitions, replicationFactor } = topic
-  const isDefaulted = numPartitions === -1 || replicationFactor === -1
-  if (apiVersion < 4 && isDefaulted && topic.assignments.length === 0) {
-    throw new KafkaError(
-      numPartitions === -1 ? 'INVALID_PARTITIONS' : 'INVALID_REPLICATION_FACTOR',
-      `CreateTopics v${apiVersion} knows no default for partitions and replicas`,
-    )
-  }
   const { validateOnly } = request
   const created = await createAndWait(broker, {
     name,

@@ -25,7 +25,7 @@ import { checkTopicName } from '../topics.ts'
 
 type Resource = DescribeConfigsRequest['resources'][number]
 
-export const describeConfigs = handle(DescribeConfigs, async (broker, request) => {
+export const describeConfigs = handle(DescribeConfigs, async (broker, request, { apiVersion }) => {
   const { includeSynonyms, includeDocumentation } = request
   const results = await eachPartition(
     request.resources,
@@ -37,7 +37,7 @@ export const describeConfigs = handle(DescribeConfigs, async (broker, request) =
         name: entry.name,
         value: entry.value,
         readOnly: entry.isReadOnly,
-        isDefault: entry.source === configSource.default,
+        ...(apiVersion === 0 && { isDefault: entry.source === configSource.default }),
         configSource: entry.source,
         isSensitive: entry.isSensitive,
         synonyms: includeSynonyms ? entry.synonyms : [],
@@ -76,5 +76,8 @@ function entriesOf(broker: BrokerContext, resource: Resource): ConfigEntry[] {
     brokerOfResource(broker, name)
     return []
   }
-  throw new KafkaError('INVALID_REQUEST', `resources of type ${type} have no configs on this broker`)
+  throw new KafkaError(
+    'INVALID_REQUEST',
+    `resources of type ${type} have no configs on this broker`,
+  )
 }

@@ -47,16 +47,20 @@ export const fetch = handle(
     const { onClosed } = context.session
     let giveUp = () => {}
     const isReadCommitted = request.isolationLevel === readCommitted
-    const result = await fetchPartitions(broker.replicas.fetchPurgatory, targetsOf(broker, request), {
-      minBytes: Math.min(request.minBytes, broker.config['fetch.max.bytes']),
-      maxBytes: Math.min(request.maxBytes, broker.config['fetch.max.bytes'], roomFor(broker)),
-      maxWaitMs: request.maxWaitMs,
-      isReadCommitted,
-      onParked: (cancel) => {
-        giveUp = cancel
-        onClosed.add(cancel)
+    const result = await fetchPartitions(
+      broker.replicas.fetchPurgatory,
+      targetsOf(broker, request),
+      {
+        minBytes: Math.min(request.minBytes, broker.config['fetch.max.bytes']),
+        maxBytes: Math.min(request.maxBytes, broker.config['fetch.max.bytes'], roomFor(broker)),
+        maxWaitMs: request.maxWaitMs,
+        isReadCommitted,
+        onParked: (cancel) => {
+          giveUp = cancel
+          onClosed.add(cancel)
+        },
       },
-    })
+    )
     onClosed.delete(giveUp)
     context.afterSent(() => result.release())
     const hints = new LeaderHints(broker.metadata.image, context.session.listenerName)

@@ -47,7 +47,11 @@ export const metadata = handle(Metadata, async (broker, request, context) => {
   const created = isAll ? new Map() : await createMissing(broker, request, context)
   // One image for the whole answer, taken after the last await.
   const { image } = broker.metadata
-  const describe: Describe = { image, context, withOperations: request.includeTopicAuthorizedOperations }
+  const describe: Describe = {
+    image,
+    context,
+    withOperations: request.includeTopicAuthorizedOperations,
+  }
   const topics = isAll
     ? [...image.topics.values()].map((topic) => topicAnswer(topic, describe))
     : wanted.map((topic) => wantedAnswer(topic, created, describe))
@@ -129,7 +133,10 @@ function wantedAnswer(
   }
 }
 
-function topicAnswer(topic: TopicImage, { image, context, withOperations }: Describe): TopicResponse {
+function topicAnswer(
+  topic: TopicImage,
+  { image, context, withOperations }: Describe,
+): TopicResponse {
   return {
     name: topic.name,
     topicId: topic.topicId,
