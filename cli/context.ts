@@ -1,7 +1,7 @@
 /** What a command sees of the outside, made from the settings and the process. */
 
 import { isAbsolute, resolve } from 'node:path'
-import { createInterface } from 'node:readline/promises'
+import { isatty } from 'node:tty'
 import type { Command, CommandContext } from '../commands/command.ts'
 import type { Client } from '../lib/client/client.ts'
 import { silentLogger } from '../lib/io/logger.ts'
@@ -47,14 +47,15 @@ export async function openSession(
       colour,
     }),
     stdin: () => stdinChunks(signal),
-    stdinIsTty: process.stdin.isTTY === true,
-    stderrIsTty: process.stderr.isTTY === true,
+    // Not process.stdin: to touch it is to open it.
+    stdinIsTty: isatty(0),
+    stderrIsTty: isatty(2),
     note: (line) => {
       if (!settings.quiet) writeStderr(line)
     },
     warn: (line) => writeStderr(`ottla ${command.name}: ${line}`),
     waiting: (what) => {
-      if (!canSpin(process.stderr, variables, settings.quiet)) return () => {}
+      if (!isatty(2) || !canSpin(process.stderr, variables, settings.quiet)) return () => {}
       return startSpinner(what, colourLevel(true, settings.color, variables) > 0)
     },
     ask: (question) => ask(question, signal),
@@ -94,7 +95,8 @@ function logLevel({ verbosity, quiet }: Settings): LogLevel {
 
 /** The answer typed on the terminal, without blanks round it. */
 async function ask(question: string, signal: AbortSignal): Promise<string | null> {
-  if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) return null
+  if (!isatty(0) || !isatty(2)) return null
+  const { createInterface } = await import('node:readline/promises')
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
     return (await lines.question(question, { signal })).trim()

@@ -21,11 +21,10 @@ if (first === '--version' || first === '-V') {
   if ('enableCompileCache' in module && typeof module.enableCompileCache === 'function') {
     module.enableCompileCache()
   }
-  if (first === '__complete') {
-    const { complete } = await import('./complete.ts')
-    await complete(argv.slice(1))
-  } else {
-    const { main } = await import('./run.ts')
-    await main(argv)
-  }
+  const isCompletion = first === '__complete'
+  const done = isCompletion
+    ? import('./complete.ts').then(({ complete }) => complete(argv.slice(1)))
+    : import('./run.ts').then(({ main }) => main(argv))
+  // Not to be caught here: an error at import is a crash.
+  void done
 }

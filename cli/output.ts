@@ -44,7 +44,7 @@ export function createOutput({ sink, format, header, colour }: OutputOptions): O
         await sink.write(leadLines(given))
         return writePadded(sink, given, header)
       default:
-        if (header) await sink.write([`${given.columns.map(({ title }) => title).join('\t')}\n`])
+        if (header) await sink.write([titleLine(given.columns)])
         return writeBlocks(sink, given.rows, (row) => tsvLine(given.columns, row))
     }
   }
@@ -55,10 +55,23 @@ export function createOutput({ sink, format, header, colour }: OutputOptions): O
       return sink.isClosed
     },
     snapshot,
+    stream: async (columns, blocks) => {
+      const isJson = format === 'json' || format === 'ndjson'
+      const line = (row: Row) => (isJson ? jsonLine(row) : tsvLine(columns, row))
+      if (header && !isJson) await sink.write([titleLine(columns)])
+      for await (const rows of blocks) {
+        if (sink.isClosed) return
+        await writeBlocks(sink, rows, line)
+      }
+    },
     json: (value) => sink.write([jsonLine(value)]),
     line: (text) => sink.write([`${text}\n`]),
     write: (chunks) => sink.write(chunks),
   }
+}
+
+function titleLine(columns: readonly Column[]): string {
+  return `${columns.map(({ title }) => title).join('\t')}\n`
 }
 
 function leadLines({ lead = [] }: Snapshot): string[] {

@@ -16,7 +16,7 @@ import {
 } from '../commands/command.ts'
 import { failureOf } from '../commands/failures.ts'
 import { didYouMean } from '../commands/suggest.ts'
-import { openSession, type Session } from './context.ts'
+import type { Session } from './context.ts'
 import { failureText } from './errors.ts'
 import { globalOptions } from './globals.ts'
 import { optionsOf } from './option-names.ts'
@@ -64,8 +64,6 @@ function watchProcess(run: Run): void {
   }
   process.on('uncaughtException', onBug)
   process.on('unhandledRejection', onBug)
-  // Nobody reads our complaints: no reason to fail.
-  process.stderr.on('error', () => {})
 }
 
 function exitOfSignal(name: Interruption): ExitCode {
@@ -76,7 +74,9 @@ function exitOfSignal(name: Interruption): ExitCode {
 /** Says what went wrong; gives its exit code. */
 function report(run: Run, error: unknown, exit?: ExitCode): ExitCode {
   const failure = failureOf(error)
-  writeStderr(failureText(run.who, failure, wantsJson(run.argv)))
+  // On produce --json says what the input is.
+  const isJson = run.who !== 'ottla produce' && wantsJson(run.argv)
+  writeStderr(failureText(run.who, failure, isJson))
   return exit ?? failure.exit
 }
 
@@ -117,6 +117,8 @@ async function execute(run: Run, command: Command, given: Split): Promise<ExitCo
   if (settings.verbosity > 0) for (const remark of settings.remarks) writeStderr(`ottla: ${remark}`)
   const { signal } = run.stop
   const sink = stdoutSink(() => run.stop.abort('EPIPE'))
+  // Brings the network and more: not before it is needed.
+  const { openSession } = await import('./context.ts')
   const session = await openSession(command, settings, { sink, signal })
   run.session = session
   const done = command.run(session.context, args)

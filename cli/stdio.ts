@@ -60,7 +60,9 @@ export async function* stdinChunks(signal: AbortSignal): AsyncGenerator<Uint8Arr
   }
 }
 
-/** A line on standard error; a closed standard error is nobody's concern. */
+/** A line on standard error; that nobody reads our complaints is no reason to fail. */
 export function writeStderr(line: string): void {
-  process.stderr.write(line.endsWith('\n') ? line : `${line}\n`)
+  const stream = process.stderr
+  if (stream.listenerCount('error') === 0) stream.on('error', () => {})
+  stream.write(line.endsWith('\n') ? line : `${line}\n`)
 }

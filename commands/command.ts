@@ -94,6 +94,8 @@ export interface Output {
   /** The reader has gone (EPIPE): stop quietly, exit 0. Also aborts `context.signal`. */
   readonly isClosed: boolean
   snapshot(snapshot: Snapshot): Promise<void>
+  /** Rows as they come: lines of tsv under one header, or NDJSON for any JSON format. */
+  stream(columns: readonly Column[], blocks: AsyncIterable<readonly Row[]>): Promise<void>
   /** One line of JSON (for `--json` on streams, reports and plans). */
   json(value: unknown): Promise<void>
   /** A line of text, for commands whose output is neither rows nor JSON. */

@@ -12,6 +12,12 @@
 import type { ProducerEpoch, ProducerId } from '../base/types.ts'
 import { type ProduceBatch, sequenceAfter } from './produce-batch.ts'
 
+/*
+ * A leader that knows nothing of a producer takes any sequence number, so were the first of several
+ * batches in flight refused and the second taken, the first could never be stored in order. Hence
+ * the first batch goes alone, and so does the first to each new leader and in each new epoch.
+ */
+
 /** Batches that a broker remembers of each producer (Kafka's NUM_BATCHES_TO_RETAIN). */
 const inFlightMax = 5
 /** The last epoch before a producer needs another id (Short.MAX_VALUE - 1, as in Kafka). */
@@ -32,6 +38,8 @@ export class PartitionQueue {
   lastBatchBytes = 0
   /** Whether a batch was given up, so that the broker misses its sequence numbers. */
   hasGap = false
+  /** The leader that has taken a batch of the current epoch; -1 = none yet. */
+  #establishedLeader = -1
   /** Where the batches in flight are; another leader gets nothing before they are back. */
   inFlightLeader = -1
   producerId: ProducerId = -1
@@ -64,7 +72,10 @@ export class PartitionQueue {
   maySend(leader: number, nowMs: number): boolean {
     if (this.isRecovering) return this.inFlight.size === 0 && nowMs >= this.retryAtMs
     if (this.inFlight.size === 0) return true
-    return this.inFlight.size < inFlightMax && this.inFlightLeader === leader
+    if (this.inFlightLeader !== leader) return false
+    const isNumbered = this.producerId >= 0
+    if (isNumbered && this.#establishedLeader !== leader) return false
+    return this.inFlight.size < inFlightMax
   }
 
   /** Takes the first waiting batch and marks it as sent. */
@@ -105,6 +116,7 @@ export class PartitionQueue {
   /** The broker has taken a batch: what was wrong is over. */
   onDelivered(batch: ProduceBatch): void {
     this.inFlight.delete(batch)
+    this.#establishedLeader = this.inFlightLeader
     this.failures = 0
     if (this.inFlight.size > 0) return
     this.hasGap = false
@@ -134,6 +146,7 @@ export class PartitionQueue {
   startNewEpoch(): boolean {
     this.needsNewEpoch = false
     this.#nextSequence = 0
+    this.#establishedLeader = -1
     const hasEpoch = this.producerEpoch < epochMax
     if (hasEpoch) this.producerEpoch++
     else this.producerId = -1

@@ -319,7 +319,10 @@ export function knownTopic(image: ClusterImage, name: string): TopicImage {
 }
 
 function unknownTopic(name: string): KafkaError {
-  return new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic '${name.slice(0, 249)}' does not exist`)
+  return new KafkaError(
+    'UNKNOWN_TOPIC_OR_PARTITION',
+    `topic '${name.slice(0, 249)}' does not exist`,
+  )
 }
 
 /** Throws UNKNOWN_TOPIC_OR_PARTITION, INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT, INVALID_REPLICATION_FACTOR. */

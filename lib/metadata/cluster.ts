@@ -32,6 +32,11 @@ export async function ensureCluster(options: {
         `the metadata store belongs to cluster ${other}, this data directory to cluster ${clusterId}`,
       )
     }
+    if (other === clusterId) {
+      throw new Error(
+        'the metadata store was never finished: taking over the directory of Apache Kafka was cut short; start with --adopt once more',
+      )
+    }
     await store.txn([{ kind: 'absent', key }], [{ kind: 'put', key, value: JSON.stringify(meta) }])
   }
   throw new Error(`the metadata store does not keep ${key}`)

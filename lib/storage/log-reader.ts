@@ -354,7 +354,15 @@ function collect(
   let keepFrom = -1
   let missing = 0
   while (view.length - at >= headerSize) {
-    const header = readBatchHeader(view, at)
+    let header: BatchHeader
+    try {
+      header = readBatchHeader(view, at)
+    } catch (error) {
+      // What comes before the damage is good; the next read meets it first.
+      if (found.sizeBytes === 0) throw error
+      found.isLimited = true
+      break
+    }
     const lastOffset = lastOffsetOf(header)
     const isWanted = lastOffset >= options.startOffset
     if (isWanted) {

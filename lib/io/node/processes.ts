@@ -1,6 +1,5 @@
 /** The machine's processes. */
 
-import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
@@ -41,7 +40,9 @@ export const nodeProcesses: Processes = {
     return new Promise((resolve, reject) => {
       const input = stdin === undefined ? 'inherit' : openSync(stdin, 'r')
       const env = { ...process.env, ...variables }
-      const child = spawn(name, args, { stdio: [input, 'inherit', 'inherit'], env })
+      const child = process
+        .getBuiltinModule('node:child_process')
+        .spawn(name, args, { stdio: [input, 'inherit', 'inherit'], env })
       if (typeof input === 'number') closeSync(input)
       const onAbort = () => child.kill('SIGTERM')
       signal.addEventListener('abort', onAbort, { once: true })

@@ -1,7 +1,11 @@
 /** The machine's cryptographic randomness, drawn in blocks so that one number costs no system call. */
 
-import { randomFillSync } from 'node:crypto'
 import type { Random } from '../random.ts'
+
+/** node:crypto costs every start of a command 4 ms; most commands draw no number. */
+function randomFillSync<T extends Uint8Array>(target: T): T {
+  return process.getBuiltinModule('node:crypto').randomFillSync(target)
+}
 
 export function nodeRandom(): Random {
   const block = Buffer.alloc(1024)
