@@ -50,7 +50,10 @@ export class GatheringTask {
       this.#current = null
       if (next === null) return
       this.#current = this.#start()
-      this.#current.then(next.resolve, next.reject)
+      this.#current.then(
+        () => next.resolve(),
+        (error: unknown) => next.reject(error),
+      )
     })
     done.catch(() => {})
     return done

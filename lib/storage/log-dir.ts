@@ -45,7 +45,7 @@ import { claimDirectory, DataDirectoryError } from './data-directory.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
 import type { LogConfig } from './log-config.ts'
-import type { LogHost } from './log-host.ts'
+import { asError, isDiskFailure, type LogHost } from './log-host.ts'
 import { Log } from './log.ts'
 import { createLogFiles, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
@@ -251,12 +251,11 @@ export class LogDir implements LogHost {
   }
 
   async #readTopicId(directory: string): Promise<TopicId | null> {
-    const bytes = await readFile(this.env.disk, `${directory}/${partitionMetadataFile}`)
     try {
+      const bytes = await readFile(this.env.disk, `${directory}/${partitionMetadataFile}`)
       return bytes === null ? null : decodePartitionMetadata(bytes)
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
-      this.env.log.error('log.topic-id.unreadable', { directory, error: error.message })
+      this.env.log.error('log.topic-id.unreadable', { directory, error: messageOf(error) })
       return null
     }
   }
@@ -295,7 +294,7 @@ export class LogDir implements LogHost {
   async retain(): Promise<void> {
     const nowMs = this.env.clock.nowMs()
     this.#noteHighWatermarks()
-    for (const log of [...this.#logs.values()]) {
+    for (const log of this.#logs.values()) {
       if (log.failure !== null) continue
       log.producers.expire(nowMs, this.producerExpirationMs)
       const highWatermark = this.#highWatermarks.get(log.name) ?? 0
@@ -336,10 +335,7 @@ export class LogDir implements LogHost {
       this.#logs.set(name, log)
       return log
     } catch (error) {
-      if (hasErrorCode(error, 'ENOTEMPTY') || hasErrorCode(error, 'EEXIST')) {
-        throw new KafkaError('KAFKA_STORAGE_ERROR', `${directory} exists already`, { cause: error })
-      }
-      if (!isFull(error)) this.#goOffline(asError(error))
+      if (isDiskFailure(error)) this.#goOffline(asError(error))
       throw storageError(name, error)
     }
   }
@@ -570,10 +566,6 @@ async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>)
 
 function isFull(error: unknown): boolean {
   return hasErrorCode(error, 'ENOSPC') || hasErrorCode(error, 'EDQUOT')
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }
 
 function messageOf(thrown: unknown): string {

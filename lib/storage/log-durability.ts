@@ -12,7 +12,7 @@ import type { Timer } from '../io/clock.ts'
 import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
 import { GatheringTask } from './gathering-task.ts'
 import type { LogConfig } from './log-config.ts'
-import type { LogHost } from './log-host.ts'
+import { asError, type LogHost } from './log-host.ts'
 import type { Segment } from './segment.ts'
 import { fileSuffix, segmentFileName } from './segment-files.ts'
 
@@ -212,8 +212,4 @@ export class LogDurability {
     for (const other of this.#unsynced) if (other.baseOffset <= segment.baseOffset) return
     this.#advance(endOffset, segment, segment.writtenBytes)
   }
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

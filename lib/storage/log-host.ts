@@ -1,12 +1,10 @@
-/**
- * What a log needs of the log dir it lies in. One implementation is LogDir; a bare one serves tests
- * and benchmarks of a single log.
- */
+/** What a log needs of the log dir it lies in. LogDir is the implementation. */
 
+import { hasErrorCode } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
-import { BufferPool } from './buffer-pool.ts'
+import type { BufferPool } from './buffer-pool.ts'
 import type { Log } from './log.ts'
-import { SegmentPool } from './segment-pool.ts'
+import type { SegmentPool } from './segment-pool.ts'
 
 export interface LogHost {
   readonly env: Env
@@ -25,17 +23,23 @@ export interface LogHost {
   onFailure(log: Log, error: Error): void
 }
 
-/** A host of one log, without checkpoints. */
-export function bareHost(env: Env): LogHost {
-  return {
-    env,
-    pool: new SegmentPool(),
-    buffers: new BufferPool(),
-    refusal: null,
-    producerExpirationMs: 86_400_000,
-    bytesQueued() {},
-    runSync: (sync) => sync(),
-    saveLogStarts: async () => {},
-    onFailure() {},
-  }
+/** Whether `error` says that the disk itself fails, and not that it is full or a limit was met. */
+export function isDiskFailure(error: unknown): boolean {
+  return !harmlessCodes.some((code) => hasErrorCode(error, code))
+}
+
+const harmlessCodes = [
+  'ENOSPC',
+  'EDQUOT',
+  'EMFILE',
+  'ENFILE',
+  'ENAMETOOLONG',
+  'EEXIST',
+  'ENOTEMPTY',
+  'ENOTDIR',
+]
+
+/** What was thrown, as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

@@ -45,7 +45,7 @@ export interface TimestampedOffset {
   readonly leaderEpoch: LeaderEpoch
 }
 
-/** What is read from: the log's own state, as it is at each moment. */
+/** What is read from: the log's own state, as it is at each moment. The list of segments is never changed, only replaced. */
 export interface ReadSource {
   readonly segments: readonly Segment[]
   readonly logStartOffset: Offset
@@ -179,7 +179,7 @@ export class LogReader {
       records: found.records,
       sizeBytes: found.sizeBytes,
       next,
-      release() {
+      release: () => {
         for (const buffer of found.buffers) buffers.give(buffer)
         found.buffers.length = 0
       },
@@ -273,7 +273,7 @@ export class LogReader {
   /** The first record whose timestamp is not below `timestampMs`, before `endOffset`; null without one. */
   offsetForTimestamp(timestampMs: number, endOffset: Offset): Promise<TimestampedOffset | null> {
     return this.#consistently(async () => {
-      for (const segment of [...this.#source.segments]) {
+      for (const segment of this.#source.segments) {
         const { timestamp } = await segment.maxTimestamp()
         if (timestamp < timestampMs) continue
         const from = (await segment.indexes()).time.floor(timestampMs)
@@ -293,7 +293,7 @@ export class LogReader {
   maxTimestampOffset(endOffset: Offset): Promise<TimestampedOffset | null> {
     return this.#consistently(async () => {
       let best: { segment: Segment; timestamp: number; offset: Offset } | null = null
-      for (const segment of [...this.#source.segments]) {
+      for (const segment of this.#source.segments) {
         const { timestamp, offset } = await segment.maxTimestamp()
         if (timestamp >= 0 && (best === null || timestamp > best.timestamp)) {
           best = { segment, timestamp, offset }

@@ -18,6 +18,8 @@ export interface LogState {
   readonly recoveryPoint: Offset
   readonly leaderEpochs: LeaderEpochCache
   readonly producers: ProducerStates
+  /** Indexes and producer state lie in their files as they are in memory. */
+  readonly isSettled: boolean
   /** Why the log cannot be used; null when it can. */
   readonly failure: Error | null
 }

@@ -34,7 +34,7 @@ import { GatheringTask } from './gathering-task.ts'
 import { encodeLeaderEpochs, type EpochEndOffset, type LeaderEpochCache } from './leader-epochs.ts'
 import { type LogConfig, segmentBytesOf } from './log-config.ts'
 import { LogDurability } from './log-durability.ts'
-import type { LogHost } from './log-host.ts'
+import { asError, isDiskFailure, type LogHost } from './log-host.ts'
 import {
   type LogPosition,
   type LogRead,
@@ -93,6 +93,8 @@ export class Log {
   #isFull = false
   /** While segments are cut nothing may be appended. */
   #isExclusive = false
+  /** The end of which a producer snapshot is on disk (an empty log needs none); -1 = of none. */
+  #snapshotOffset: Offset
   #generation = 0
 
   constructor(state: LogState, config: LogConfig, host: LogHost) {
@@ -113,6 +115,7 @@ export class Log {
     this.#logEndOffset = state.logEndOffset
     this.#writtenEndOffset = state.logEndOffset
     this.#failure = state.failure
+    this.#snapshotOffset = state.isSettled ? state.logEndOffset : -1
     this.#recoveryPoint = state.recoveryPoint
     this.#writer = new LogWriter({
       clock: host.env.clock,
@@ -130,24 +133,7 @@ export class Log {
       },
       onFailure: (error) => this.#failed(error),
     })
-    const log = this
-    this.#reader = new LogReader(
-      {
-        get segments() {
-          return log.#segments
-        },
-        get logStartOffset() {
-          return log.#logStartOffset
-        },
-        get writtenEndOffset() {
-          return log.#writtenEndOffset
-        },
-        get generation() {
-          return log.#generation
-        },
-      },
-      host.buffers,
-    )
+    this.#reader = new LogReader(this, host.buffers)
   }
 
   get directory(): string {
@@ -194,6 +180,10 @@ export class Log {
   /** Oldest first. For retention, compaction and inspection. */
   get segments(): readonly Segment[] {
     return this.#segments
+  }
+  /** Changes when written bytes are cut or dropped. */
+  get generation(): number {
+    return this.#generation
   }
   get producers(): ProducerStates {
     return this.#producers
@@ -247,9 +237,8 @@ export class Log {
 
   #offlineError(): KafkaError {
     const cause = this.#failure
-    return new KafkaError('KAFKA_STORAGE_ERROR', `${this.name} is offline: ${cause?.message}`, {
-      cause,
-    })
+    const message = `${this.name} is offline: ${cause?.message}`
+    return new KafkaError('KAFKA_STORAGE_ERROR', message, { cause })
   }
 
   #answerAgain(batch: ProducerBatch): AppendInfo {
@@ -422,6 +411,10 @@ export class Log {
         this.#host.env.log.error('log.read.damaged', { log: this.name, error: error.message })
         throw new KafkaError('CORRUPT_MESSAGE', `${this.name}: ${error.message}`, { cause: error })
       }
+      if (!isDiskFailure(error)) {
+        const { message } = asError(error)
+        throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${message}`, { cause: error })
+      }
       throw this.#failed(error)
     }
   }
@@ -540,6 +533,7 @@ export class Log {
     this.#logEndOffset = offset
     this.#writtenEndOffset = offset
     this.#durability.cutTo(offset, active)
+    this.#snapshotOffset = -1
     this.leaderEpochs.truncateFromEnd(offset)
     this.#producers.clear()
     await rebuildProducers({
@@ -571,16 +565,19 @@ export class Log {
         await this.#durability.syncAll()
         this.#active.seal()
         await this.#active.flushIndexes({ isSynced: true })
-        const snapshot = encodeProducerSnapshot(this.#producers.entries())
-        const path = `${this.#directory}/${segmentFileName(this.#logEndOffset, fileSuffix.snapshot)}`
-        await writeFileAtomic(this.#host.env.disk, path, snapshot)
-        await this.#epochSaves.request()
+        if (this.#snapshotOffset !== this.#logEndOffset) await this.#saveSnapshot()
         this.#recoveryPoint = this.#logEndOffset
       } catch (error) {
         throw this.#failed(error)
       }
     }
     await this.abandon()
+  }
+
+  async #saveSnapshot(): Promise<void> {
+    const bytes = encodeProducerSnapshot(this.#producers.entries())
+    const name = segmentFileName(this.#logEndOffset, fileSuffix.snapshot)
+    await writeFileAtomic(this.#host.env.disk, `${this.#directory}/${name}`, bytes)
   }
 
   /** Closes the files as they are. For a log that is removed or whose disk failed. */
@@ -596,8 +593,4 @@ export class Log {
     this.#directory = directory
     for (const segment of this.#segments) segment.directory = directory
   }
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

@@ -19,8 +19,8 @@
 
 import { DecodeError } from '../base/errors.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
-import { hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
-import { batchCrc, lastOffsetOf } from '../record/batch.ts'
+import { type DiskFile, readFile, writeFileAtomic } from '../io/disk.ts'
+import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
 import {
   decodeLeaderEpochs,
   encodeLeaderEpochs,
@@ -48,6 +48,9 @@ export interface LoadOptions {
   readonly recoveryPoint: Offset
   readonly logStartOffset: Offset
 }
+
+/** A torn tail is looked through so far for whole batches, to say how many are cut. */
+const tailSearchBytesMax = 64 * 1024 * 1024
 
 export type Verdict = 'whole' | 'torn' | 'damaged'
 
@@ -88,8 +91,9 @@ export async function loadLog(options: LoadOptions): Promise<LogState> {
   try {
     return await load(loading)
   } catch (error) {
+    // Damage, or a file that the system will not give: the other logs can do without this one.
     if (!(error instanceof Error)) throw error
-    if (!(error instanceof DamagedLogError) && !hasErrorCode(error, 'ELOOP')) throw error
+    if (!(error instanceof DamagedLogError) && !('code' in error)) throw error
     const { host, directory } = options
     host.env.log.error('log.damaged', { directory, error: error.message })
     return failedState(loading, error)
@@ -106,6 +110,7 @@ function failedState(loading: Loading, failure: Error): LogState {
     logEndOffset: Math.max(loading.endOffset, logStartOffset),
     leaderEpochs: loading.epochs,
     producers: new ProducerStates(),
+    isSettled: false,
     failure,
   }
 }
@@ -144,6 +149,7 @@ async function load(loading: Loading): Promise<LogState> {
     logStartOffset: start,
     logEndOffset: endOffset,
     recoveryPoint: endOffset,
+    isSettled: isTrusted,
     leaderEpochs: epochs,
     producers,
     failure: null,
@@ -190,15 +196,25 @@ async function finishFileChanges({ host, directory }: Loading): Promise<void> {
 async function endOfFile(host: LogHost, path: string, baseOffset: Offset): Promise<Offset> {
   const file = await host.env.disk.open(path, 'read')
   try {
-    let end = baseOffset
-    await walkHeaders(file, { from: 0, to: await file.size() }, (header) => {
-      end = lastOffsetOf(header) + 1
-      return false
-    })
-    return end
+    const range = { from: 0, to: await file.size() }
+    return (await walkToEnd(file, range, baseOffset)).end
   } finally {
     await file.close()
   }
+}
+
+/** Where whole batches end, by their headers: as a byte, and as the offset after the last record. */
+async function walkToEnd(
+  file: DiskFile,
+  range: { from: number; to: number },
+  baseOffset: Offset,
+): Promise<{ position: number; end: Offset }> {
+  let end = baseOffset
+  const { position } = await walkHeaders(file, range, (header) => {
+    end = lastOffsetOf(header) + 1
+    return false
+  })
+  return { position, end }
 }
 
 async function findSegments(loading: Loading): Promise<void> {
@@ -212,7 +228,12 @@ async function findSegments(loading: Loading): Promise<void> {
   for (const base of bases) {
     const segment = newSegment(loading, base)
     const file = await host.env.disk.open(segment.path(fileSuffix.log), 'read')
-    const size = await file.size().finally(() => file.close())
+    let size: number
+    try {
+      size = await file.size()
+    } finally {
+      await file.close()
+    }
     segment.adopt(size, { isActive: base === bases.at(-1), isSynced: true })
     segments.push(segment)
   }
@@ -229,13 +250,8 @@ async function trustTail(loading: Loading): Promise<boolean> {
   if (active === undefined) return true
   try {
     const { offset: index } = await active.indexes()
-    let end = active.baseOffset
-    const { position } = await active.use((file) =>
-      walkHeaders(file, { from: index.lastPosition, to: active.writtenBytes }, (header) => {
-        end = lastOffsetOf(header) + 1
-        return false
-      }),
-    )
+    const range = { from: index.lastPosition, to: active.writtenBytes }
+    const { position, end } = await active.use((file) => walkToEnd(file, range, active.baseOffset))
     if (position !== active.writtenBytes || end < loading.recoveryPoint) return false
     loading.endOffset = end
     await readFirstTimestamp(active)
@@ -289,15 +305,19 @@ async function recoverTail(loading: Loading): Promise<void> {
         `${place}: ${why}; records up to offset ${recoveryPoint} were synced, so this is damage, not a torn tail. Restore the file or the replica; "log check" says more`,
       )
     }
-    const validAfter = await countValidAfter(segment, found.position)
-    host.env.log.warn('log.torn-tail.cut', {
+    const wholeBatchesCut = await countValidAfter(segment, found.position)
+    const { log } = host.env
+    const report = {
       directory,
       endOffset: loading.endOffset,
       cutBytes: segment.writtenBytes - found.position,
       removedSegments: segments.length - index - 1,
-      wholeBatchesCut: validAfter,
+      wholeBatchesCut,
       why,
-    })
+    }
+    // Whole batches behind a bad one: written out of order by a power cut, or rotten. Worth a look.
+    if (wholeBatchesCut + report.removedSegments > 0) log.error('log.tail.cut', report)
+    else log.warn('log.tail.cut', report)
     await cutTail(loading, index, found.position)
     return
   }
@@ -341,24 +361,20 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
 
 /** Valid batches behind the place where the scan stopped: 0 says that the tail is simply torn. */
 async function countValidAfter(segment: Segment, position: number): Promise<number> {
-  const searchBytesMax = 64 * 1024 * 1024
-  const to = Math.min(segment.writtenBytes, position + searchBytesMax)
+  const to = Math.min(segment.writtenBytes, position + tailSearchBytesMax)
+  const bytes = Buffer.alloc(to - position)
+  const size = await segment.use((file) => file.readAt(bytes, position))
   let count = 0
-  await segment.use(async (file) => {
-    const bytes = Buffer.alloc(to - position)
-    const size = await file.readAt(bytes, position)
-    for (let at = 1; at + 61 <= size; at++) {
-      if (bytes[at + 16] !== 2) continue
-      const sizeBytes = bytes.readInt32BE(at + 8) + 12
-      if (sizeBytes < 61 || at + sizeBytes > size) continue
-      const batch = bytes.subarray(at, at + sizeBytes)
-      const crc = batch.readUInt32BE(17)
-      const header = { crc } as Parameters<typeof batchCrc>[0]['header']
-      if (batchCrc({ header, chunks: [batch] }) !== crc) continue
-      count++
-      at += sizeBytes - 1
-    }
-  })
+  for (let at = 1; at + headerSize <= size; at++) {
+    // Magic 2, and a size that fits: only then is the CRC worth computing.
+    if (bytes[at + 16] !== 2) continue
+    const sizeBytes = bytes.readInt32BE(at + 8) + entryHeadSize
+    if (sizeBytes < headerSize || at + sizeBytes > size) continue
+    const batch = batchAt(bytes, at)
+    if (batchCrc(batch) !== batch.header.crc) continue
+    count++
+    at += sizeBytes - 1
+  }
   return count
 }
 
@@ -445,7 +461,11 @@ export async function createLogFiles(
   segment.startIndexes()
   await segment.create()
   const file = await disk.open(`${directory}/${leaderEpochFile}`, 'create')
-  await file.writeAt([encodeLeaderEpochs([])], 0).finally(() => file.close())
+  try {
+    await file.writeAt([encodeLeaderEpochs([])], 0)
+  } finally {
+    await file.close()
+  }
   await disk.syncDir(directory)
   return {
     topicPartition,
@@ -455,6 +475,7 @@ export async function createLogFiles(
     logStartOffset: 0,
     logEndOffset: 0,
     recoveryPoint: 0,
+    isSettled: true,
     leaderEpochs: new LeaderEpochCache(),
     producers: new ProducerStates(),
     failure: null,

@@ -205,8 +205,12 @@ export class Segment implements Pooled {
     const offset = offsetBytes && readOffsetIndex(this.baseOffset, offsetBytes, this.writtenBytes)
     const time = timeBytes && readTimeIndex(this.baseOffset, timeBytes)
     const isUsable = offset !== null && time !== null && !(await this.#lacksEntries(offset, time))
-    if (isUsable) this.#indexes = { offset, time }
-    else await this.rebuildIndexes(4096)
+    if (isUsable) {
+      this.#indexes = { offset, time }
+      this.#indexesFlushed = true
+      // A segment is closed with its largest time as the last entry.
+      this.#maxTimestamp ??= time.last
+    } else await this.rebuildIndexes(4096)
     assert(this.#indexes !== null, `segment ${this.baseOffset}: no indexes after loading them`)
     this.#countIndexBytes()
     this.#pool.touch(this)
@@ -344,7 +348,7 @@ export class Segment implements Pooled {
     this.#pool.forget(this)
     if (this.#userCount > 0) {
       const idle = deferred()
-      this.#onIdle = idle.resolve
+      this.#onIdle = () => idle.resolve()
       await idle.promise
       this.#onIdle = null
     }

@@ -75,7 +75,11 @@ async function run({ durability, logs, open, batchBytes }: Row) {
   const config = logConfigWith({ 'ottla.durability': durability })
   const made = await Promise.all(
     Array.from({ length: logs }, (_, partition) =>
-      dir.create({ topic: 'bench', partition }, randomUuid(env.random.bytes), config),
+      dir.create(
+        { topic: 'bench', partition },
+        randomUuid((count) => env.random.bytes(count)),
+        config,
+      ),
     ),
   )
   const template = makeBatch(batchBytes)

@@ -1,6 +1,10 @@
-/** The bytes of one file in memory: blocks of equal size, so growing never copies what is there. */
+/**
+ * The bytes of one file in memory: blocks of equal size, so growing never copies what is there. Only
+ * a file of a single block grows in place, so that a small file takes little.
+ */
 
 const blockBytes = 256 * 1024
+const smallestBytes = 512
 
 export class BlockFile {
   #blocks: Uint8Array[] = []
@@ -46,8 +50,20 @@ export class BlockFile {
       this.#blocks.length = blocks
       this.#blocks[blocks - 1]?.fill(0, sizeBytes - (blocks - 1) * blockBytes)
     }
+    if (blocks > 0) this.#growFirst(blocks === 1 ? sizeBytes : blockBytes)
     while (this.#blocks.length < blocks) this.#blocks.push(new Uint8Array(blockBytes))
     this.#size = sizeBytes
+  }
+
+  /** Makes the first block hold `needed` bytes at least, doubling it. */
+  #growFirst(needed: number): void {
+    const [first = new Uint8Array(0)] = this.#blocks
+    if (first.length >= needed) return
+    let capacity = Math.max(first.length, smallestBytes)
+    while (capacity < needed) capacity *= 2
+    const grown = new Uint8Array(Math.min(capacity, blockBytes))
+    grown.set(first)
+    this.#blocks[0] = grown
   }
 
   /** A copy of all of it. */

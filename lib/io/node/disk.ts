@@ -4,7 +4,6 @@
  * short writes are continued. `sync` is fdatasync: bytes and size, not the times.
  */
 
-import { createHash } from 'node:crypto'
 import { constants, promises as fs } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -155,7 +154,12 @@ async function syncDir(path: string): Promise<void> {
  */
 async function lockBySocket(directory: string): Promise<DiskLock> {
   const { dev, ino } = await fs.stat(directory, { bigint: true })
-  const name = createHash('sha256').update(`${dev}:${ino}`).digest('hex').slice(0, 32)
+  const name = process
+    .getBuiltinModule('node:crypto')
+    .createHash('sha256')
+    .update(`${dev}:${ino}`)
+    .digest('hex')
+    .slice(0, 32)
   const server = createServer((socket) => socket.destroy())
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
