@@ -32,9 +32,10 @@ export interface Positional {
   readonly isRepeated: boolean
 }
 
-/** The operands that a usage text names: `TOPIC [FILE...]`. */
+/** The operands that a usage text names: `TOPIC [FILE...]`. What follows `--` is no operand. */
 export function positionalsOf(usage: string): Positional[] {
   return usage
+    .replace(/(^| )-- .*$/, '')
     .split(' ')
     .filter((part) => part !== '')
     .map((part) => ({

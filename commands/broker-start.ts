@@ -3,6 +3,7 @@
  * when it is new. Standard output gets one line, when the broker answers: BROKERS=host:port.
  */
 
+import { uuidToBytes } from '../lib/base/uuid.ts'
 import { Broker } from '../lib/broker/broker.ts'
 import { writeFileAtomic } from '../lib/io/disk.ts'
 import { MemoryDisk } from '../lib/io/memory/disk.ts'
@@ -52,7 +53,7 @@ export const brokerStart = command({
   isLocal: true,
   onSignal: 'own',
   run: async (context, args) => {
-    checkListen(args)
+    checkArgs(args)
     const path = args.memory ? '/memory' : dataPath(context, args.data, args.nodeId)
     const broker = await startBroker(context, args, path)
     const line = `BROKERS=${broker.listeners.map(addressText).join(',')}`
@@ -71,18 +72,26 @@ export const brokerStart = command({
   },
 })
 
-function checkListen({
+function checkArgs({
   listen,
   insecureListener,
   memory,
   data,
   adopt,
+  clusterId,
 }: Args<typeof options>): void {
   if (!isLoopback(listen.host) && !insecureListener) {
     throw new CommandError(
       exitCodes.usage,
       `--listen ${addressText(listen)} is open to other machines, without TLS and authentication`,
       'listen on 127.0.0.1, or add --insecure-listener',
+    )
+  }
+  if (clusterId !== undefined && uuidToBytes(clusterId) === null) {
+    throw new CommandError(
+      exitCodes.usage,
+      `bad --cluster-id "${clusterId}": want 22 characters of URL-safe base64`,
+      'leave it out: a new directory gets an id of its own',
     )
   }
   if (memory && data !== undefined)

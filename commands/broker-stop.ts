@@ -1,7 +1,7 @@
 /** `broker stop`: asks the broker of a data directory to stop cleanly, and waits until it has. */
 
 import { sleep } from '../lib/io/clock.ts'
-import { dataOption, dataPath, runningBroker } from './broker/place.ts'
+import { dataOption, dataPath, isLocked, runningBroker } from './broker/place.ts'
 import { CommandError, command, exitCodes } from './command.ts'
 import { duration, integer } from './options.ts'
 
@@ -34,7 +34,9 @@ export const brokerStop = command({
     const deadlineMs = clock.monotonicMs() + timeout
     const done = context.waiting(`for the broker with pid ${note.pid}`)
     try {
-      while (context.processes.isAlive(note.pid)) {
+      // A process that has ended stays in the table until its parent asks for its exit code: the
+      // lock tells earlier.
+      while (context.processes.isAlive(note.pid) && (await isLocked(context, path))) {
         if (clock.monotonicMs() >= deadlineMs) {
           throw new CommandError(
             exitCodes.unavailable,

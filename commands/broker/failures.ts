@@ -4,6 +4,8 @@ import { KafkaError } from '../../lib/base/errors.ts'
 import { SettingError } from '../../lib/base/setting.ts'
 import { hasErrorCode, LockedError } from '../../lib/io/disk.ts'
 import { type Address, addressText } from '../../lib/io/network.ts'
+import { DamageError } from '../../lib/metadata/embedded/frame.ts'
+import { DataDirectoryError } from '../../lib/storage/data-directory.ts'
 import { CommandError, exitCodes } from '../command.ts'
 
 /** The error as a CommandError where it is one of the expected ones; any other as it is. */
@@ -19,6 +21,9 @@ export function brokerFailure(
       error.message,
       `stop it first: ottla broker stop --data ${path}`,
     )
+  }
+  if (error instanceof DataDirectoryError || error instanceof DamageError) {
+    return failure(exitCodes.invalidData, error.message, '')
   }
   if (hasErrorCode(error, 'EADDRINUSE')) {
     return failure(

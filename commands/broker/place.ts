@@ -69,7 +69,8 @@ export async function runningBroker(
 
 const unreadableHint = 'a broker holds this directory: stop it by its process id'
 
-async function isLocked({ env }: CommandContext, path: string): Promise<boolean> {
+/** Whether a broker holds the directory: free only when it has written everything. */
+export async function isLocked({ env }: CommandContext, path: string): Promise<boolean> {
   try {
     await (await env.disk.lock(path)).release()
     return false
