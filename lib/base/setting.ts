@@ -133,7 +133,7 @@ function wholeNumber<F extends number | null>(
       if (!/^[+-]?\d{1,19}$/.test(digits) || isBeyondLong(digits)) return undefined
       const value = Number(digits)
       const fits = (value >= min && value <= max) || value === or
-      return fits ? (value as OrNull<F, number>) : undefined
+      return fits ? value : undefined
     },
     format: (value) => (value === null ? null : formatLong(value as number)),
   }
@@ -200,7 +200,7 @@ export function string<F extends string | null>(
     kind,
     fallback: fallback as OrNull<F, string>,
     expected,
-    parse: (text) => (pattern && !pattern.test(text) ? undefined : (text as OrNull<F, string>)),
+    parse: (text) => (pattern && !pattern.test(text) ? undefined : text),
     format: (value) => value,
   }
 }
@@ -249,7 +249,7 @@ export function list<F extends readonly string[] | null>(
     expected: options.expected ?? (words ? `a list of ${words.join(', ')}` : 'a list'),
     parse(text) {
       const items = listItems(text)
-      return items.every(isFine) ? (items as OrNull<F, readonly string[]>) : undefined
+      return items.every(isFine) ? items : undefined
     },
     format: (value) => value?.join(',') ?? null,
   }

@@ -36,10 +36,7 @@ export interface ConfigLayers {
 export const noLayers: ConfigLayers = { dynamicBroker: {}, dynamicDefault: {}, static: {} }
 
 /** The text that the layers hold for a broker setting, with ConfigSource's number; strongest first. */
-export function layered(
-  layers: ConfigLayers,
-  name: string,
-): { value: string; source: ConfigSource }[] {
+function layered(layers: ConfigLayers, name: string): { value: string; source: ConfigSource }[] {
   const found: { value: string; source: ConfigSource }[] = []
   const add = (configs: Configs, source: ConfigSource) => {
     const value = configs[name]

@@ -10,8 +10,8 @@ import type { Setting, SettingKind } from '../base/setting.ts'
 import { brokerFamily, brokerSetting, brokerSettings, brokerSynonyms } from './broker.ts'
 import {
   type ConfigLayers,
-  type Configs,
   type ConfigSource,
+  type Configs,
   configSource,
   resolveBrokerConfig,
   topicDefaults,

@@ -16,7 +16,12 @@ import { brokerSetting } from '../config/broker.ts'
 import type { Configs } from '../config/config.ts'
 import { isTopicSetting, topicSettings } from '../config/topic.ts'
 import type { Env } from '../io/env.ts'
-import type { KafkaMetadata, KafkaPartition, KafkaTopic } from '../metadata/kafka/reader.ts'
+import {
+  type KafkaMetadata,
+  type KafkaPartition,
+  type KafkaTopic,
+  readKafkaMetadata,
+} from '../metadata/kafka/reader.ts'
 import {
   type ConfigValue,
   Keys,
@@ -71,6 +76,30 @@ export async function adoptKafkaMetadata(options: {
   for (const config of ignored) env.log.warn('adopt.config_ignored', { config })
   const partitions = metadata.topics.reduce((sum, topic) => sum + topic.partitions.length, 0)
   return { topics: metadata.topics.length, partitions, ignoredConfigs: ignored }
+}
+
+/**
+ * For `broker start --adopt`, before `ensureCluster`: takes over the metadata that Kafka left in
+ * `dataPath`. Null when there is nothing to do: the store knows the cluster already, or there is no
+ * metadata of Kafka. Throws DecodeError and what `adoptKafkaMetadata` throws.
+ */
+export async function adoptDirectory(options: {
+  env: Env
+  store: MetadataStore
+  dataPath: string
+  clusterId: string
+  brokerId: BrokerId
+}): Promise<{ topics: number; partitions: number } | null> {
+  const { env, store, dataPath, clusterId, brokerId } = options
+  const { keyValues } = await store.range(new Keys(clusterId).meta)
+  if (keyValues.length > 0) return null
+  const entries = await env.disk.list(dataPath)
+  if (!entries.some(({ name }) => name === '__cluster_metadata-0')) return null
+  const metadata = await readKafkaMetadata(env, dataPath)
+  assert(metadata.clusterId === clusterId, `${metadata.clusterId} became ${clusterId}`)
+  const { topics, partitions } = await adoptKafkaMetadata({ env, store, metadata, brokerId })
+  env.log.info('kafka.adopted', { dataPath, clusterId, topics, partitions })
+  return { topics, partitions }
 }
 
 async function checkEmpty(store: MetadataStore, keys: Keys): Promise<void> {

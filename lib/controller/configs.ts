@@ -8,8 +8,8 @@ import { KafkaError } from '../base/errors.ts'
 import { listItems, type Setting } from '../base/setting.ts'
 import { brokerSetting } from '../config/broker.ts'
 import {
-  checkBrokerConfigs,
   type Configs,
+  checkBrokerConfigs,
   isDynamicBrokerSetting,
   unknownSetting,
 } from '../config/config.ts'

@@ -6,7 +6,8 @@
 
 import { KafkaError } from '../base/errors.ts'
 import type { BrokerId } from '../base/types.ts'
-import type { ConfigLayers, Configs } from '../config/config.ts'
+import type { BrokerConfig } from '../config/broker.ts'
+import { type ConfigLayers, type Configs, resolveBrokerConfig } from '../config/config.ts'
 import type { Env } from '../io/env.ts'
 import type { MetadataFollower } from '../metadata/follower.ts'
 import { type ClusterImage, configLayers } from '../metadata/image.ts'
@@ -37,6 +38,12 @@ export class Desk {
   readonly growing = new Set<string>()
   readonly #options: DeskOptions
   #office: Office | null = null
+  /** The last resolved settings, and the parts of the image they came from. */
+  #resolved: {
+    readonly of: ClusterImage['brokerConfigs']
+    readonly ofAll: ClusterImage['defaultBrokerConfig']
+    readonly config: BrokerConfig
+  } | null = null
 
   constructor(options: DeskOptions) {
     this.#options = options
@@ -55,6 +62,16 @@ export class Desk {
 
   layers(): ConfigLayers {
     return configLayers(this.image, this.brokerId, this.#options.staticConfigs)
+  }
+
+  /** The broker's settings now. */
+  brokerConfig(): BrokerConfig {
+    const { brokerConfigs, defaultBrokerConfig } = this.image
+    const last = this.#resolved
+    if (last?.of === brokerConfigs && last.ofAll === defaultBrokerConfig) return last.config
+    const config = resolveBrokerConfig(this.layers())
+    this.#resolved = { of: brokerConfigs, ofAll: defaultBrokerConfig, config }
+    return config
   }
 
   take(office: Office | null): void {

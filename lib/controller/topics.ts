@@ -14,12 +14,7 @@ import { KafkaError } from '../base/errors.ts'
 import { SettingError } from '../base/setting.ts'
 import type { BrokerId, TopicId } from '../base/types.ts'
 import { randomUuid } from '../base/uuid.ts'
-import {
-  checkTopicConfigs,
-  type Configs,
-  effectiveMinIsr,
-  resolveBrokerConfig,
-} from '../config/config.ts'
+import { type Configs, checkTopicConfigs, effectiveMinIsr } from '../config/config.ts'
 import { type ConfigEntry, describeTopicConfigs } from '../config/describe.ts'
 import type { ClusterImage, TopicIdImage, TopicImage } from '../metadata/image.ts'
 import type { ConfigValue, TopicIdValue, TopicValue } from '../metadata/keys.ts'
@@ -106,7 +101,7 @@ export function checkedConfigs(
     if (text === null) throw new KafkaError('INVALID_CONFIG', `${name}: a value is missing`)
     texts[name] = text
   }
-  const kept = asInvalidConfig(() => checkTopicConfigs(texts, resolveBrokerConfig(desk.layers())))
+  const kept = asInvalidConfig(() => checkTopicConfigs(texts, desk.brokerConfig()))
   const size = JSON.stringify(kept).length
   if (size > valueBytesMax) {
     throw new KafkaError(
@@ -130,7 +125,7 @@ export function asInvalidConfig<T>(fn: () => T): T {
 function newReplicas(desk: Desk, topic: NewTopic): BrokerId[][] {
   const { assignments } = topic
   if (assignments && assignments.length > 0) return manualReplicas(desk, topic, assignments)
-  const config = resolveBrokerConfig(desk.layers())
+  const config = desk.brokerConfig()
   const { numPartitions, replicationFactor } = topic
   if (numPartitions === 0 || numPartitions < -1) {
     throw new KafkaError(
@@ -282,7 +277,7 @@ export function configsDigest(configs: Configs): string {
 
 /** Throws TOPIC_DELETION_DISABLED, UNKNOWN_TOPIC_OR_PARTITION. */
 export async function deleteTopic(desk: Desk, name: string): Promise<Revision> {
-  if (!resolveBrokerConfig(desk.layers())['delete.topic.enable']) {
+  if (!desk.brokerConfig()['delete.topic.enable']) {
     throw new KafkaError('TOPIC_DELETION_DISABLED')
   }
   return desk.retrying(async () => {

@@ -4,14 +4,14 @@
  * per key only a newer revision counts.
  */
 
-import { deferred } from '../base/deferred.ts'
+import { type Deferred, deferred } from '../base/deferred.ts'
 import { KafkaError } from '../base/errors.ts'
 import type { Timer } from '../io/clock.ts'
 import type { Env } from '../io/env.ts'
 import { type ClusterImage, emptyImage } from './image.ts'
 import { applyEvents, eventsToReach } from './image-builder.ts'
 import { Keys } from './keys.ts'
-import type { MetadataStore, Revision, Watcher, WatchEvent } from './store.ts'
+import type { MetadataStore, Revision, WatchEvent, Watcher } from './store.ts'
 
 export interface MetadataFollowerOptions {
   readonly store: MetadataStore
@@ -23,8 +23,7 @@ export interface MetadataFollowerOptions {
 
 interface Waiter {
   readonly revision: Revision
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
+  readonly reached: Deferred<void>
   readonly timer: Timer
 }
 
@@ -112,10 +111,10 @@ export class MetadataFollower {
   }
 
   #wake(): void {
-    this.#waiters = this.#waiters.filter(({ revision, resolve, timer }) => {
+    this.#waiters = this.#waiters.filter(({ revision, reached, timer }) => {
       if (revision > this.#image.revision) return true
       timer.cancel()
-      resolve()
+      reached.resolve()
       return false
     })
   }
@@ -123,26 +122,26 @@ export class MetadataFollower {
   /** Resolves when the image is at least at this revision. Throws REQUEST_TIMED_OUT. */
   async waitFor(revision: Revision, timeoutMs: number): Promise<void> {
     if (this.#image.revision >= revision) return
-    const { promise, resolve, reject } = deferred()
+    const reached = deferred()
     const timer = this.#options.env.clock.timer(timeoutMs, () => {
       this.#waiters = this.#waiters.filter((waiter) => waiter.timer !== timer)
-      reject(
+      reached.reject(
         new KafkaError(
           'REQUEST_TIMED_OUT',
           `metadata is at revision ${this.#image.revision}, waited ${timeoutMs} ms for ${revision}`,
         ),
       )
     })
-    this.#waiters.push({ revision, resolve, reject, timer })
-    await promise
+    this.#waiters.push({ revision, reached, timer })
+    await reached.promise
   }
 
   close(): void {
     this.#isClosed = true
     this.#watcher?.close()
-    for (const { timer, reject } of this.#waiters.splice(0)) {
+    for (const { timer, reached } of this.#waiters.splice(0)) {
       timer.cancel()
-      reject(new KafkaError('REQUEST_TIMED_OUT', 'the broker is stopping'))
+      reached.reject(new KafkaError('REQUEST_TIMED_OUT', 'the broker is stopping'))
     }
   }
 }

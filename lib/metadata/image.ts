@@ -102,15 +102,6 @@ export interface ClusterImage {
   readonly nextProducerId: ProducerId
 }
 
-/** The partition with this number; undefined when there is none. */
-export function partitionOf(
-  image: ClusterImage,
-  topic: string,
-  partition: number,
-): PartitionImage | undefined {
-  return image.topics.get(topic)?.partitions[partition]
-}
-
 /** The configuration of a broker as the image and its own file and flags (`staticConfigs`) have it. */
 export function configLayers(
   image: ClusterImage,

@@ -2,9 +2,9 @@ import { SettingError } from '../../lib/base/setting.ts'
 import { brokerSettings, brokerSynonyms } from '../../lib/config/broker.ts'
 import { singleNodeConfigs } from '../../lib/config/broker-groups.ts'
 import {
+  type ConfigLayers,
   checkBrokerConfigs,
   checkTopicConfigs,
-  type ConfigLayers,
   effectiveMinIsr,
   noLayers,
   resolveBrokerConfig,

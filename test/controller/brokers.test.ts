@@ -1,5 +1,5 @@
-import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { registerBroker } from '../../lib/controller/brokers.ts'
+import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { Keys } from '../../lib/metadata/keys.ts'
 import { MemoryStore } from '../../lib/metadata/memory/store.ts'
 import { assert, rejection, suite } from '../support/suite.ts'

@@ -1,5 +1,5 @@
-import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { Controller } from '../../lib/controller/controller.ts'
+import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { openEmbeddedStore } from '../../lib/metadata/embedded/store.ts'
 import { MemoryStore } from '../../lib/metadata/memory/store.ts'
 import { register, type Scene, startController } from '../support/controller.ts'
@@ -11,7 +11,7 @@ async function until(env: Scene['env'], condition: () => boolean): Promise<void>
   for (let turn = 0; turn < 200 && !condition(); turn++) {
     await new Promise<void>((resolve) => env.clock.endOfTurn(resolve))
   }
-  assert.ok(condition(), `not reached: ${condition}`)
+  assert.ok(condition(), `not reached: ${String(condition)}`)
 }
 
 const orders = { name: 'orders', numPartitions: 3, replicationFactor: 2 }

@@ -1,7 +1,8 @@
 import type { ErrorName } from '../../lib/base/errors.ts'
 import { zeroUuid } from '../../lib/base/uuid.ts'
-import { memoryEnv } from '../../lib/io/memory/env.ts'
+import { reportDeletions } from '../../lib/controller/deletions.ts'
 import type { NewTopic } from '../../lib/controller/topics.ts'
+import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { openEmbeddedStore } from '../../lib/metadata/embedded/store.ts'
 import { startController } from '../support/controller.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
@@ -222,6 +223,33 @@ test('the last keys of a deleted topic go when every live replica has dropped it
     [],
   )
   assert.is(follower.image.partitionsOf.has(topicId), false)
+})
+
+test('a broker that follows the image reports by itself, also what was deleted before', async () => {
+  const { controller, follower, env, store } = await startController()
+  const first = await controller.createTopic(topic())
+  await controller.deleteTopic('orders')
+  const applied: number[] = []
+  const stop = reportDeletions({
+    env,
+    follower,
+    controller,
+    brokerId: 1,
+    whenApplied: async (revision) => {
+      applied.push(revision)
+    },
+  })
+  const second = await controller.createTopic(topic())
+  await controller.deleteTopic('orders')
+  for (let turn = 0; turn < 200 && follower.image.topicIds.size > 0; turn++) {
+    await new Promise<void>((resolve) => env.clock.endOfTurn(resolve))
+  }
+  assert.is(follower.image.topicIds.size, 0)
+  assert.ok(applied.length >= 2)
+  const { keyValues } = await store.range('')
+  const ids = [first.topicId, second.topicId]
+  assert.not.ok(keyValues.some(({ key }) => ids.some((id) => key.includes(id))))
+  stop()
 })
 
 test('delete.topic.enable=false forbids it', async () => {

@@ -1,6 +1,6 @@
-import { randomBelow } from '../../lib/io/random.ts'
 import { type MemoryEnv, memoryEnv } from '../../lib/io/memory/env.ts'
 import { seededRandom } from '../../lib/io/memory/random.ts'
+import { randomBelow } from '../../lib/io/random.ts'
 import { openEmbeddedStore } from '../../lib/metadata/embedded/store.ts'
 import { MemoryStore } from '../../lib/metadata/memory/store.ts'
 import type {

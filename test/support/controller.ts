@@ -1,9 +1,9 @@
 /** A controller with its store, image and registered brokers, over an environment in memory. */
 
-import type { Env } from '../../lib/io/env.ts'
-import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { type BrokerRegistration, registerBroker } from '../../lib/controller/brokers.ts'
 import { Controller, type ControllerOptions } from '../../lib/controller/controller.ts'
+import type { Env } from '../../lib/io/env.ts'
+import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { MetadataFollower } from '../../lib/metadata/follower.ts'
 import { MemoryStore } from '../../lib/metadata/memory/store.ts'
 import type { MetadataStore, Session } from '../../lib/metadata/store.ts'

@@ -12,7 +12,7 @@
  */
 
 import { assert } from '../../base/assert.ts'
-import { deferred } from '../../base/deferred.ts'
+import { type Deferred, deferred } from '../../base/deferred.ts'
 import { KafkaError } from '../../base/errors.ts'
 import type { Env } from '../../io/env.ts'
 import {
@@ -23,8 +23,8 @@ import {
   operationsMax,
   type Revision,
   type TransactionResult,
-  type Watcher,
   type WatchEvent,
+  type Watcher,
   type WatchHandlers,
 } from '../store.ts'
 import { Journal } from './journal.ts'
@@ -41,8 +41,7 @@ interface Pending {
 
 interface DurabilityWaiter {
   readonly revision: Revision
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
+  readonly durable: Deferred<void>
 }
 
 const pendingMax = 20_000
@@ -185,9 +184,9 @@ export class EmbeddedStore implements MetadataStore {
     for (const { transaction, resolve } of group) {
       resolve({ outcome: 'ok', revision: transaction[0] })
     }
-    this.#waiters = this.#waiters.filter(({ revision, resolve }) => {
+    this.#waiters = this.#waiters.filter(({ revision, durable }) => {
       if (revision > this.#durableRevision) return true
-      resolve()
+      durable.resolve()
       return false
     })
   }
@@ -196,7 +195,7 @@ export class EmbeddedStore implements MetadataStore {
     this.#lost = cause
     this.#env.log.error('metadata.store.lost', { error: cause.message })
     for (const { resolve } of [...group, ...this.#queue.splice(0)]) resolve({ outcome: 'unknown' })
-    for (const { reject } of this.#waiters.splice(0)) reject(this.#lostError())
+    for (const { durable } of this.#waiters.splice(0)) durable.reject(this.#lostError())
     for (const session of this.#sessions.values()) session.lose()
     this.#sessions.clear()
   }
@@ -216,9 +215,9 @@ export class EmbeddedStore implements MetadataStore {
 
   async #whenDurable(revision: Revision): Promise<void> {
     if (revision <= this.#durableRevision) return
-    const { promise, resolve, reject } = deferred()
-    this.#waiters.push({ revision, resolve, reject })
-    await promise
+    const durable = deferred()
+    this.#waiters.push({ revision, durable })
+    await durable.promise
   }
 
   watch(prefix: string, fromRevision: Revision, handlers: WatchHandlers): Watcher {

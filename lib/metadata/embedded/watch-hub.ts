@@ -3,7 +3,7 @@
  * earlier misses none; one from further back is told to read everything again.
  */
 
-import type { Revision, Watcher, WatchEvent, WatchHandlers } from '../store.ts'
+import type { Revision, WatchEvent, Watcher, WatchHandlers } from '../store.ts'
 
 interface Watch {
   readonly prefix: string

@@ -72,51 +72,33 @@ export class KafkaMetadataState {
   }
 
   apply(record: MetadataRecord): void {
-    switch (record.name) {
-      case 'BeginTransactionRecord':
-        this.#transaction = []
-        break
-      case 'EndTransactionRecord':
-        for (const held of this.#transaction?.splice(0) ?? []) this.#applyNow(held)
-        this.#transaction = null
-        break
-      case 'AbortTransactionRecord':
-        this.#transaction = null
-        break
-      default:
-        if (this.#transaction) this.#transaction.push(record)
-        else this.#applyNow(record)
-    }
+    if (record.name === 'BeginTransactionRecord') this.#transaction = []
+    else if (record.name === 'AbortTransactionRecord') this.#transaction = null
+    else if (record.name === 'EndTransactionRecord') this.#endTransaction()
+    else if (this.#transaction) this.#transaction.push(record)
+    else this.#applyNow(record)
   }
 
-  #applyNow(record: MetadataRecord): void {
-    switch (record.name) {
-      case 'TopicRecord':
-        this.#topics.set(record.value.topicId, { name: record.value.name, partitions: new Map() })
-        break
-      case 'RemoveTopicRecord':
-        this.#topicConfigs.delete(this.#topic(record.value.topicId).name)
-        this.#topics.delete(record.value.topicId)
-        break
-      case 'PartitionRecord':
-        this.#setPartition(record.value)
-        break
-      case 'PartitionChangeRecord':
-        this.#changePartition(record.value)
-        break
-      case 'ConfigRecord':
-        this.#setConfig(record.value)
-        break
-      case 'ProducerIdsRecord':
-        this.#nextProducerId = record.value.nextProducerId
-        break
-      case 'ClearElrRecord':
-        this.#clearElr(record.value.topicName)
-        break
-      default:
-        // Brokers, features, users, quotas: they belong to the cluster that was, not to its data.
-        break
-    }
+  #endTransaction(): void {
+    for (const record of this.#transaction ?? []) this.#applyNow(record)
+    this.#transaction = null
+  }
+
+  /** All but these are left out: brokers, features, users, quotas belong to the cluster that was. */
+  #applyNow({ name, value }: MetadataRecord): void {
+    if (name === 'TopicRecord') {
+      this.#topics.set(value.topicId, { name: value.name, partitions: new Map() })
+    } else if (name === 'RemoveTopicRecord') this.#removeTopic(value.topicId)
+    else if (name === 'PartitionRecord') this.#setPartition(value)
+    else if (name === 'PartitionChangeRecord') this.#changePartition(value)
+    else if (name === 'ConfigRecord') this.#setConfig(value)
+    else if (name === 'ProducerIdsRecord') this.#nextProducerId = value.nextProducerId
+    else if (name === 'ClearElrRecord') this.#clearElr(value.topicName)
+  }
+
+  #removeTopic(topicId: TopicId): void {
+    this.#topicConfigs.delete(this.#topic(topicId).name)
+    this.#topics.delete(topicId)
   }
 
   #topic(topicId: TopicId): Topic {

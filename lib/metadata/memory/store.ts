@@ -16,8 +16,8 @@ import {
   type Revision,
   type Session,
   type TransactionResult,
-  type Watcher,
   type WatchEvent,
+  type Watcher,
   type WatchHandlers,
 } from '../store.ts'
 
