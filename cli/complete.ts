@@ -25,7 +25,8 @@ export async function complete(words: readonly string[]): Promise<void> {
   try {
     candidates = await candidatesFor(words)
   } catch {
-    // A shell that completes wants silence: no candidates.
+    // A shell that completes wants silence, whatever went wrong.
+    candidates = []
   }
   const lines = candidates.map(([word, about]) => (about === '' ? word : `${word}\t${about}`))
   process.stdout.write(lines.map((line) => `${line}\n`).join(''), () => process.exit(0))
@@ -35,14 +36,17 @@ export async function complete(words: readonly string[]): Promise<void> {
 export async function candidatesFor(words: readonly string[]): Promise<readonly Candidate[]> {
   const current = words.at(-1) ?? ''
   const before = words.slice(0, -1)
-  const found = findCommand(commandWords(before).words)
+  const { words: named } = commandWords(before)
+  const found = findCommand(named)
   if (found.kind === 'command') {
     const command = await found.entry.load()
     return ofCommand(command, before, current)
   }
-  const valued = valueOf(globalOptions, before.at(-1) ?? '')
+  const valued = optionTaking(globalOptions, before.at(-1) ?? '')
   if (valued !== null) return ofKind(valued.completes, before, current)
   if (current.startsWith('-')) return startingWith(current, flagsOf(globalOptions))
+  // A word that is no command, or a verb that is none: nothing fits behind it.
+  if (named.length > (found.kind === 'group' ? 1 : 0)) return []
   const entries = found.kind === 'group' ? verbsOf(found.noun) : registry()
   const at = found.kind === 'group' ? 1 : 0
   const names = entries.map(({ name }) => name.split(' ')[at] ?? '')
@@ -58,10 +62,10 @@ function ofCommand(
   current: string,
 ): Promise<readonly Candidate[]> | readonly Candidate[] {
   const options = optionsOf(command)
-  const valued = valueOf(options, before.at(-1) ?? '')
+  const valued = optionTaking(options, before.at(-1) ?? '')
   if (valued !== null) return ofKind(valued.completes, before, current)
-  const [, flag, part] = /^(--[^=]+)=([^]*)$/.exec(current) ?? []
-  const attached = flag === undefined ? null : valueOf(options, flag)
+  const [, flag, part] = /^(--[^=]+)=(.*)$/s.exec(current) ?? []
+  const attached = flag === undefined ? null : optionTaking(options, flag)
   if (attached !== null && typeof attached.completes === 'object') {
     const whole = attached.completes.map((word) => [`${flag}=${word}`, ''] as const)
     return startingWith(`${flag}=${part ?? ''}`, whole)
@@ -74,7 +78,7 @@ function ofCommand(
 }
 
 /** The option whose value the word after `flag` is; null when there is none. */
-function valueOf(options: Options, flag: string): Option<unknown> | null {
+function optionTaking(options: Options, flag: string): Option<unknown> | null {
   for (const [key, option] of Object.entries(options)) {
     if (option.word === '') continue
     for (const name of namesOf(key, option)) {
@@ -95,7 +99,7 @@ function operandCount(command: Command, options: Options, before: readonly strin
   let count = -command.name.split(' ').length
   for (let at = 0; at < before.length; at++) {
     const word = before[at] ?? ''
-    if (valueOf(options, word) !== null) at++
+    if (optionTaking(options, word) !== null) at++
     else if (!word.startsWith('-')) count++
   }
   return Math.max(count, 0)

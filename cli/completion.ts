@@ -62,7 +62,7 @@ export const completion = command({
   options: {},
   examples: [
     ['completion bash > ~/.local/share/bash-completion/completions/ottla', 'install for bash'],
-    ['completion zsh > "${fpath[1]}/_ottla"', 'install for zsh'],
+    ['completion zsh > ~/.zfunc/_ottla', 'install for zsh; fpath must hold ~/.zfunc'],
     ['completion fish > ~/.config/fish/completions/ottla.fish', 'install for fish'],
   ],
   description: [

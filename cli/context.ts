@@ -16,6 +16,8 @@ import { stdinChunks, writeStderr } from './stdio.ts'
 
 export interface Session {
   readonly context: CommandContext
+  /** Takes away what shows that it waits: before anything else is written. */
+  endWaits(): void
   /** Closes what the command had opened. */
   close(): void
   /** What it wants said when a second signal ends it. */
@@ -36,6 +38,7 @@ export async function openSession(
   const env = nodeEnv({ log })
   let client: Promise<Client> | undefined
   let lastWords = () => ''
+  const waits = new Set<() => void>()
   const context: CommandContext = {
     env,
     globals: settings,
@@ -56,7 +59,9 @@ export async function openSession(
     warn: (line) => writeStderr(`ottla ${command.name}: ${line}`),
     waiting: (what) => {
       if (!isatty(2) || !canSpin(process.stderr, variables, settings.quiet)) return () => {}
-      return startSpinner(what, colourLevel(true, settings.color, variables) > 0)
+      const stop = startSpinner(what, colourLevel(true, settings.color, variables) > 0)
+      waits.add(stop)
+      return stop
     },
     ask: (question) => ask(question, signal),
     signal,
@@ -70,6 +75,10 @@ export async function openSession(
   }
   return {
     context,
+    endWaits: () => {
+      for (const stop of waits) stop()
+      waits.clear()
+    },
     close: () => void client?.then((one) => one.close()),
     lastWords: () => lastWords(),
   }

@@ -11,6 +11,14 @@ declare const OTTLA_VERSION: string
 // A member named __proto__ in JSON from outside must be a member like any other.
 Reflect.deleteProperty(Object.prototype, '__proto__')
 
+/** `__complete` is for the shell, `__man DIR` for building the package. */
+async function start(): Promise<void> {
+  const [first, ...rest] = argv
+  if (first === '__complete') return (await import('./complete.ts')).complete(rest)
+  if (first === '__man') return (await import('./man.ts')).writeManPages(rest[0] ?? 'man')
+  return (await import('./run.ts')).main(argv)
+}
+
 const argv = process.argv.slice(2)
 const [first] = argv
 if (first === '--version' || first === '-V') {
@@ -21,10 +29,6 @@ if (first === '--version' || first === '-V') {
   if ('enableCompileCache' in module && typeof module.enableCompileCache === 'function') {
     module.enableCompileCache()
   }
-  const isCompletion = first === '__complete'
-  const done = isCompletion
-    ? import('./complete.ts').then(({ complete }) => complete(argv.slice(1)))
-    : import('./run.ts').then(({ main }) => main(argv))
   // Not to be caught here: an error at import is a crash.
-  void done
+  void start()
 }

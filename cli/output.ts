@@ -43,7 +43,8 @@ export function createOutput({ sink, format, header, colour }: OutputOptions): O
         }
         await sink.write(leadLines(given))
         return writePadded(sink, given, header)
-      default:
+      case 'tsv':
+      case 'prom':
         if (header) await sink.write([titleLine(given.columns)])
         return writeBlocks(sink, given.rows, (row) => tsvLine(given.columns, row))
     }

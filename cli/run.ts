@@ -33,11 +33,13 @@ interface Run {
   readonly stop: AbortController
   who: string
   session: Session | null
+  /** Errors are JSON objects; decided anew as the command line and the settings are understood. */
+  isJson: boolean
 }
 
 /** Runs the process to its end. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const run: Run = { argv, stop: new AbortController(), who: 'ottla', session: null }
+  const run: Run = { argv, stop: new AbortController(), who: 'ottla', session: null, isJson: asksForJson(argv) }
   watchProcess(run)
   let exit: ExitCode
   try {
@@ -74,14 +76,12 @@ function exitOfSignal(name: Interruption): ExitCode {
 /** Says what went wrong; gives its exit code. */
 function report(run: Run, error: unknown, exit?: ExitCode): ExitCode {
   const failure = failureOf(error)
-  // On produce --json says what the input is.
-  const isJson = run.who !== 'ottla produce' && wantsJson(run.argv)
-  writeStderr(failureText(run.who, failure, isJson))
+  writeStderr(failureText(run.who, failure, run.isJson))
   return exit ?? failure.exit
 }
 
-/** Also for errors of the command line itself, before it is understood. */
-function wantsJson(argv: readonly string[]): boolean {
+/** For errors of the command line itself, before it is understood. */
+function asksForJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--')
   const flags = end < 0 ? argv : argv.slice(0, end)
   return flags.includes('--json') || flags.some((word) => /^-[a-zA-Z]*J[a-zA-Z]*$/.test(word))
@@ -95,6 +95,7 @@ async function dispatch(run: Run): Promise<ExitCode> {
   if (found.kind !== 'command') return withoutCommand({ words, found, wantsHelp, run })
   const command = await found.entry.load()
   run.who = `ottla ${command.name}`
+  if (command.jsonIsInput) run.isJson = false
   const given = split(optionsOf(command), rest(found.wordCount))
   if (has(given, 'help')) return print((await import('./usage.ts')).helpText(command))
   if (has(given, 'version')) return print(`ottla ${OTTLA_VERSION}\n`)
@@ -110,6 +111,7 @@ async function execute(run: Run, command: Command, given: Split): Promise<ExitCo
   run.who = 'ottla'
   const settings = await resolveSettings(command, given, process.env)
   run.who = who
+  run.isJson = !command.jsonIsInput && (settings.format === 'json' || settings.format === 'ndjson')
   const args = readArgs(command, given)
   if (settings.format === 'prom' && !command.hasProm) {
     throw new CommandError(exitCodes.usage, 'no output in the format prom')
@@ -122,9 +124,9 @@ async function execute(run: Run, command: Command, given: Split): Promise<ExitCo
   const session = await openSession(command, settings, { sink, signal })
   run.session = session
   const done = command.run(session.context, args)
-  const exit = await (command.onSignal === 'drop' ? orDropped(done, signal) : done).catch(
-    (error: unknown) => exitAfterAbort(error, signal),
-  )
+  const exit = await (command.onSignal === 'drop' ? orDropped(done, signal) : done)
+    .finally(() => session.endWaits())
+    .catch((error: unknown) => exitAfterAbort(error, signal))
   const isClean = exit === exitCodes.done && command.onSignal !== 'own'
   return isClean && signal.aborted ? exitOfSignal(interruption(signal)) : exit
 }

@@ -27,13 +27,15 @@ export function canSpin(
 export function startSpinner(text: string, hasColour: boolean): () => void {
   let isOver = false
   let stop = () => {}
-  const timer = setTimeout(async () => {
+  const show = async () => {
     const { default: ora } = await import('ora')
     if (isOver) return
     const options = { text, stream: process.stderr, discardStdin: false, isEnabled: true }
     const spinner = ora(hasColour ? options : { ...options, color: false }).start()
     stop = () => spinner.stop()
-  }, patienceMs)
+  }
+  // A failure to load what only decorates would be a crash like any other: nothing to wait for.
+  const timer = setTimeout(() => void show(), patienceMs)
   timer.unref()
   return () => {
     isOver = true

@@ -22,7 +22,7 @@ export function stdoutSink(onClosed: () => void): Sink {
   }
   stream.on('error', onError)
   return {
-    isTty: stream.isTTY === true,
+    isTty: stream.isTTY,
     get isClosed() {
       return isClosed
     },

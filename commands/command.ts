@@ -178,6 +178,8 @@ export interface Command<O extends Options = Options> {
   readonly exits: Readonly<Record<number, string>>
   /** `prom` output makes sense. */
   readonly hasProm: boolean
+  /** `--json` describes its input: errors stay texts. */
+  readonly jsonIsInput: boolean
   /** What stands after `--` is a command line of its own (`broker run -- CMD`). */
   readonly hasCommandLine: boolean
   /**
@@ -207,6 +209,7 @@ export function command<const O extends Options>(
     columns: [],
     exits: {},
     hasProm: false,
+    jsonIsInput: false,
     hasCommandLine: false,
     onSignal: 'drop',
     isLocal: false,

@@ -33,6 +33,7 @@ import { timeMs } from './values.ts'
 
 export const produce = command({
   name: 'produce',
+  jsonIsInput: true,
   about: 'write records from standard input or files to a topic',
   positionals: 'TOPIC [FILE...]',
   onSignal: 'finish',

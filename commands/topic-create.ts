@@ -75,13 +75,26 @@ export const topicCreate = command({
     const results = await admin.createTopics(wanted, { validateOnly: args.dryRun })
     const outcomes = results.map((result) => outcomeOf(result, args))
     const created = outcomes.filter(({ status }) => status === 'created').map(({ name }) => name)
-    if (!args.noWait && created.length > 0) await admin.waitForLeaders(created)
+    const lateness = args.noWait || created.length === 0 ? null : await leaderless(admin, created)
     const rows = await rowsOf(client, results, outcomes)
     done()
     await context.out.snapshot({ kind: 'topic-create', plural: 'topics', columns, rows })
-    return reportItems(context, 'topic', outcomes)
+    const exit = reportItems(context, 'topic', outcomes)
+    if (lateness !== null) throw lateness
+    return exit
   },
 })
+
+/** Why there are partitions without a leader when the time is over: the topics exist all the same. */
+async function leaderless(admin: Admin, names: readonly string[]): Promise<Error | null> {
+  try {
+    await admin.waitForLeaders(names)
+    return null
+  } catch (error) {
+    if (error instanceof Error) return error
+    throw error
+  }
+}
 
 function parseCount(text: string): number {
   if (text === '-1') return -1

@@ -48,7 +48,7 @@ export const topicDescribe = command({
     ['topic describe orders', 'leaders, replicas, offsets, size'],
     ['topic describe /.*/ --health', 'what is wrong, if anything'],
     [
-      'topic describe orders --configs --json | ottla topic create --from - -b other:9092',
+      'topic describe a --configs -J | ottla topic create -b other --from -',
       'make the same topic elsewhere',
     ],
   ],

@@ -48,7 +48,12 @@ export type {
   TrimResult,
 } from './client/admin-topics.ts'
 export { Client, type ClientOptions } from './client/client.ts'
-export { type Assignment, Consumer, type ConsumerOptions, type OutOfRange } from './client/consumer.ts'
+export {
+  type Assignment,
+  Consumer,
+  type ConsumerOptions,
+  type OutOfRange,
+} from './client/consumer.ts'
 export { UnavailableError } from './client/errors.ts'
 export type { FetchedBatch, LogRange } from './client/fetched-batch.ts'
 export type {

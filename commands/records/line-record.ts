@@ -34,7 +34,10 @@ export interface RecordDefaults {
   readonly timestampMs?: number | undefined
 }
 
-/** A record from a piece. Throws InvalidRecordError. */
+/**
+ * A record from a piece. Throws InvalidRecordError. The record may be the same object each time: it
+ * is valid until the next call.
+ */
 export type RecordParser = (piece: Uint8Array) => NewRecord
 
 export interface TextOptions {
@@ -54,7 +57,13 @@ export function textParser(defaults: RecordDefaults, options: TextOptions = {}):
     options.emptyIsNull !== true &&
     options.parseHeaders !== true &&
     (options.encoding?.value ?? 'utf8') === 'utf8'
-  if (isPlain) return (piece) => newRecord(defaults, fixedKey, piece)
+  if (isPlain) {
+    const record = newRecord(defaults, fixedKey, null)
+    return (piece) => {
+      record.value = piece
+      return record
+    }
+  }
   return (piece) => parseText(piece, { defaults, options, fixedKey })
 }
 

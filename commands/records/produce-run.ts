@@ -82,6 +82,7 @@ export class ProduceRun {
   #sentCount = 0
   #lastTopic = ''
   #startedMs = 0
+  #isInterrupted: boolean
   /** Ends the wait that is on, when there is no more to be read. */
   #stopWaiting: () => void = () => {}
 
@@ -90,7 +91,12 @@ export class ProduceRun {
     this.#producer = producer
     this.#options = options
     producer.onDelivery = (report) => this.#onDelivery(report)
-    context.signal.addEventListener('abort', () => this.#stopWaiting(), { once: true })
+    this.#isInterrupted = context.signal.aborted
+    const onAbort = () => {
+      this.#isInterrupted = true
+      this.#stopWaiting()
+    }
+    context.signal.addEventListener('abort', onAbort, { once: true })
   }
 
   /** The record that failed and stands first in the input. */
@@ -122,7 +128,7 @@ export class ProduceRun {
 
   get #isOver(): boolean {
     return (
-      this.#context.signal.aborted ||
+      this.#isInterrupted ||
       this.invalid !== null ||
       this.#firstError !== null ||
       this.#sentCount >= this.#options.countMax
@@ -214,7 +220,7 @@ export class ProduceRun {
       return
     }
     await this.#waitForTurn()
-    if (this.#context.signal.aborted) return
+    if (this.#isInterrupted) return
     if (!this.#send(record)) await this.#drained()
   }
 

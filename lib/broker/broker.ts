@@ -22,7 +22,7 @@ import {
 } from '../config/config.ts'
 import type { Controller } from '../controller/controller.ts'
 import type { Env } from '../io/env.ts'
-import type { Address } from '../io/network.ts'
+import { type Address, addressText } from '../io/network.ts'
 import type { MetadataFollower } from '../metadata/follower.ts'
 import { type ClusterImage, configLayers, emptyImage } from '../metadata/image.ts'
 import type { ProducerIds } from '../metadata/producer-ids.ts'
@@ -122,7 +122,9 @@ export class BrokerState implements BrokerContext {
   #config: BrokerConfig
   #parts: Parts | null = null
 
-  constructor({ env, nodeId, configs }: BrokerOptions) {
+  constructor(options: BrokerOptions) {
+    const { env, nodeId } = options
+    const configs = { ...options.configs, ...ownConfigs(options) }
     this.env = env
     this.brokerId = nodeId
     this.#staticConfigs = configs
@@ -226,4 +228,15 @@ export interface Parts {
 /** Kafka's default is no limit at all; ours holds until somebody sets another. */
 function limitOf(configured: number, fallback: number): number {
   return configured === 0x7fffffff ? fallback : configured
+}
+
+/** What DescribeConfigs shows of the broker's identity, whichever way it was given. */
+function ownConfigs({ nodeId, dataPath, listen, advertise }: BrokerOptions): Configs {
+  return {
+    'node.id': String(nodeId),
+    'broker.id': String(nodeId),
+    'log.dirs': dataPath,
+    listeners: `PLAINTEXT://${addressText(listen)}`,
+    ...(advertise && { 'advertised.listeners': `PLAINTEXT://${addressText(advertise)}` }),
+  }
 }

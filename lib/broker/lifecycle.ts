@@ -15,8 +15,10 @@
 import { SettingError } from '../base/setting.ts'
 import type { TopicId } from '../base/types.ts'
 import { randomUuid } from '../base/uuid.ts'
+import { adoptDirectory } from '../controller/adopt.ts'
 import { type BrokerRegistration, registerBroker } from '../controller/brokers.ts'
 import { Controller } from '../controller/controller.ts'
+import { reportDeletions } from '../controller/deletions.ts'
 import { writeFileAtomic } from '../io/disk.ts'
 import type { Address } from '../io/network.ts'
 import { ensureCluster } from '../metadata/cluster.ts'
@@ -31,6 +33,8 @@ import { createDeclared, parseDeclaredTopic } from './declared-topics.ts'
 
 /** How long requests in work may take to finish when the broker stops. */
 const drainMs = 10_000
+/** How long removing the logs of a deleted topic may take before it is looked at again. */
+const deletionReportMs = 60_000
 const mainListenerName = 'PLAINTEXT'
 
 export interface Started {
@@ -86,7 +90,7 @@ async function start(
   undo.push(() => logDir.close())
   state.clusterId = logDir.clusterId
   const listeners = await listen(options, state, undo)
-  const { store, isNew } = await openStore(options, state, undo)
+  const { store, isNew } = await openStore(options, state, { logDir, undo })
   const { metadata, replicas } = await followMetadata(state, { logDir, store }, undo)
   await loadLogs(state, { logDir, replicas, metadata, isNew })
   const controller = await joinCluster(options, state, {
@@ -100,6 +104,14 @@ async function start(
   state.complete({ metadata, controller, replicas, producerIds })
   replicas.onImage(metadata.image)
   await replicas.whenApplied(metadata.image.revision, Number.MAX_SAFE_INTEGER)
+  const stopReporting = reportDeletions({
+    env,
+    follower: metadata,
+    controller,
+    brokerId: state.brokerId,
+    whenApplied: (revision) => replicas.whenApplied(revision, deletionReportMs),
+  })
+  undo.push(async () => stopReporting())
   await createDeclared(state, declared)
   await writeNote(options, listeners, undo)
   undo.push(async () => {
@@ -144,11 +156,15 @@ async function listen(
 
 async function openStore(
   { env, dataPath }: BrokerOptions,
-  { clusterId }: BrokerState,
-  undo: Undo[],
+  { clusterId, brokerId }: BrokerState,
+  { logDir, undo }: { logDir: LogDir; undo: Undo[] },
 ): Promise<{ store: MetadataStore; isNew: boolean }> {
   const store = await openEmbeddedStore({ env, path: `${dataPath}/metadata` })
   undo.push(() => store.close())
+  if (logDir.needsAdoption) {
+    await adoptDirectory({ env, store, dataPath, clusterId, brokerId })
+    await logDir.completeAdoption()
+  }
   const { isNew } = await ensureCluster({ env, store, clusterId })
   return { store, isNew }
 }

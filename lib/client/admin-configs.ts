@@ -141,9 +141,7 @@ export async function describeConfigs(
           configurationKeys: keys === undefined ? null : [...keys],
         })),
         ...(connection.supports(DescribeConfigs, 1) ? { includeSynonyms: true } : {}),
-        ...(connection.supports(DescribeConfigs, 3)
-          ? { includeDocumentation: documentation }
-          : {}),
+        ...(connection.supports(DescribeConfigs, 3) ? { includeDocumentation: documentation } : {}),
       }),
       { to, timeoutMs },
     )

@@ -198,7 +198,9 @@ export async function deleteRecords(
       partitions: group.map(({ partition, offset }) => ({ partitionIndex: partition, offset })),
     }))
     const body = { topics, timeoutMs: askTimeoutMs }
-    const response = await connection.request(DeleteRecords, body, { timeoutMs: askTimeoutMs + 500 })
+    const response = await connection.request(DeleteRecords, body, {
+      timeoutMs: askTimeoutMs + 500,
+    })
     const answers = new Map<string, Offset | KafkaError>()
     for (const topic of response.topics) {
       for (const { partitionIndex, lowWatermark, errorCode } of topic.partitions) {

@@ -34,7 +34,12 @@ import { backoffMs, retryBackoff } from './backoff.ts'
 import type { Client } from './client.ts'
 import { asUnavailable, UnavailableError } from './errors.ts'
 import type { BrokerMetadata, TopicMetadata } from './metadata-cache.ts'
-import { type ListOffsetsOptions, listOffsets, type OffsetAnswer, type OffsetQuery } from './offsets.ts'
+import {
+  type ListOffsetsOptions,
+  listOffsets,
+  type OffsetAnswer,
+  type OffsetQuery,
+} from './offsets.ts'
 
 export interface BrokerDescription extends BrokerMetadata {
   /** Registered, but not taking part; false when the broker asked does not tell. */

@@ -174,16 +174,20 @@ export class Client {
     { waitMs = this.#options.unknownTopicWaitMs ?? 1000 } = {},
   ): Promise<TopicMetadata> {
     const untilMs = this.deadline(waitMs)
-    const maxAgeMs = this.#options.metadataMaxAgeMs ?? 300_000
     for (let attempt = 1; ; attempt++) {
-      const nowMs = this.env.clock.monotonicMs()
-      if (!this.cache.isFresh(name, nowMs, maxAgeMs)) await this.refresh([name])
+      if (!this.isFresh(name)) await this.refresh([name])
       const topic = this.cache.topic(name)
       if (topic !== undefined && topic.error === null) return topic
       const error = topic?.error ?? new KafkaError('UNKNOWN_TOPIC_OR_PARTITION')
       if (!error.isRetriable || this.env.clock.monotonicMs() >= untilMs) throw error
       await this.pause(backoffMs(this.env.random, retryBackoff, attempt))
     }
+  }
+
+  /** Whether what is known of the topic is complete, young enough, and not in doubt. */
+  isFresh(topic: string): boolean {
+    const { metadataMaxAgeMs = 300_000 } = this.#options
+    return this.cache.isFresh(topic, this.env.clock.monotonicMs(), metadataMaxAgeMs)
   }
 
   /** What the cache knows of a partition; throws KafkaError UNKNOWN_TOPIC_OR_PARTITION otherwise. */
@@ -248,7 +252,22 @@ export class Client {
         reason: 'its address is not known',
       })
     }
-    return await this.#pool.get(broker, lane, timeoutMs)
+    try {
+      return await this.#pool.get(broker, lane, timeoutMs)
+    } catch (error) {
+      throw this.#withOrigin(broker, error)
+    }
+  }
+
+  /** Says of an address that nobody gave us where it comes from: a wrong one is a common mistake. */
+  #withOrigin(broker: BrokerMetadata, error: unknown): unknown {
+    if (!(error instanceof ConnectionError)) return error
+    const text = addressText(broker)
+    const isGiven = this.#bootstrap.some((address) => addressText(address) === text)
+    const isMissing = error.failure === 'refused' || error.failure === 'unreachable'
+    if (isGiven || !isMissing) return error
+    const reason = `${error.reason} (it is the address that the cluster gives for broker ${broker.id})`
+    return new ConnectionError(broker, error.failure, { reason, cause: error })
   }
 
   /** The open connection to a broker, if there is one. */
@@ -294,7 +313,11 @@ export class Client {
         if (leftMs <= 0) throw cannotReach(failures, round)
         const shareMs = Math.max(leftMs / (addresses.length - index), Math.min(1000, leftMs))
         try {
-          const connection = await this.#pool.get(address, 'main', Math.min(shareMs, this.timeoutMs))
+          const connection = await this.#pool.get(
+            address,
+            'main',
+            Math.min(shareMs, this.timeoutMs),
+          )
           this.#firstAddress = this.#bootstrap.indexOf(address)
           return connection
         } catch (error) {
@@ -303,7 +326,8 @@ export class Client {
         }
       }
       const nowMs = this.env.clock.monotonicMs()
-      if (nowMs >= untilMs && (round >= 2 || nowMs >= deadlineMs)) throw cannotReach(failures, round)
+      if (nowMs >= untilMs && (round >= 2 || nowMs >= deadlineMs))
+        throw cannotReach(failures, round)
       await this.pause(backoffMs(this.env.random, reconnectBackoff, round))
     }
   }

@@ -50,7 +50,7 @@ export class ConnectionPool {
   /** Closes all; nothing is opened any more. */
   close(): void {
     this.#isClosed = true
-    for (const connection of [...this.#open.values()]) connection.close()
+    for (const connection of Array.from(this.#open.values())) connection.close()
   }
 
   async #start(address: Address, key: string, timeoutMs: number): Promise<Connection> {

@@ -44,7 +44,9 @@ export function cannotReach(
 export function asUnavailable(error: unknown): unknown {
   if (!(error instanceof ConnectionError)) return error
   const address = addressText(error.address)
-  return new UnavailableError(`lost ${address}: ${error.reason}`, {
+  const isMissing = error.failure === 'refused' || error.failure === 'unreachable'
+  const what = isMissing ? 'cannot reach' : 'lost'
+  return new UnavailableError(`${what} ${address}: ${error.reason}`, {
     addresses: [address],
     reason: error.reason,
     cause: error,

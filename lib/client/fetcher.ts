@@ -22,6 +22,7 @@ import type { FetchPartition } from './fetch-partition.ts'
 import { FetchedBatch } from './fetched-batch.ts'
 import { readableBatches } from './fetched-records.ts'
 import { type Isolation, listOffsets } from './offsets.ts'
+import { anyBroker, Outages } from './outages.ts'
 import { byTopic, keyOf } from './per-leader.ts'
 
 /** A position that is not in the log. */
@@ -71,13 +72,17 @@ export class Fetcher {
   #timer: Timer | null = null
   #isClosed = false
   #turn = 0
-  #connectFailures = 0
-  /** Since when, and why, brokers are not reached; null while they are. */
-  outage: { sinceMs: number; error: Error } | null = null
+  readonly #outages: Outages
 
   constructor(client: Client, options: FetcherOptions) {
     this.#client = client
     this.#options = options
+    this.#outages = new Outages(options.onOffline, options.onOnline)
+  }
+
+  /** Since when, and why, a broker is not reached; null while all are. */
+  get outage(): { readonly sinceMs: number; readonly error: Error } | null {
+    return this.#outages.current
   }
 
   assign(partitions: FetchPartition[]): void {
@@ -170,20 +175,22 @@ export class Fetcher {
     const topics = new Set<string>()
     for (const state of this.#partitions) {
       const leader = this.#client.cache.partition(state.topic, state.partition)?.leader ?? -1
-      if (leader < 0 || !this.#client.cache.isFresh(state.topic, this.#nowMs(), 300_000)) {
+      if (leader < 0 || !this.#client.isFresh(state.topic)) {
         topics.add(state.topic)
       }
     }
     let pauseMs: number = retryBackoff.minMs
     try {
       await this.#client.refresh([...topics])
-      this.#connectFailures = 0
+      this.#outages.onAnswered(anyBroker)
+      this.#forgetOldLeaders()
     } catch (error) {
-      pauseMs = this.#onLost(error)
+      pauseMs = this.#onLost(anyBroker, error)
     }
     const untilMs = this.#nowMs() + pauseMs
     for (const state of this.#partitions) {
-      const isKnown = (this.#client.cache.partition(state.topic, state.partition)?.leader ?? -1) >= 0
+      const isKnown =
+        (this.#client.cache.partition(state.topic, state.partition)?.leader ?? -1) >= 0
       if (!isKnown && topics.has(state.topic)) state.retryAtMs = untilMs
     }
     this.#isLookingUp = false
@@ -196,10 +203,10 @@ export class Fetcher {
     try {
       const connection = await this.#client.connectionTo(leader, this.#options.lane)
       const ready = await this.#validate(connection, group)
-      if (ready.length > 0) await this.#exchange(connection, ready)
+      if (ready.length > 0) await this.#exchange(leader, connection, ready)
     } catch (error) {
       const isFinal = error instanceof KafkaError && !error.isRetriable
-      const untilMs = isFinal ? 0 : this.#nowMs() + this.#onLost(error)
+      const untilMs = isFinal ? 0 : this.#nowMs() + this.#onLost(leader, error)
       for (const state of group) {
         if (isFinal) state.failure = error
         state.retryAtMs = untilMs
@@ -215,27 +222,28 @@ export class Fetcher {
   }
 
   /** A broker was not reached or did not answer; returns how long to wait. Rethrows our own bugs. */
-  #onLost(thrown: unknown): number {
+  #onLost(broker: BrokerId, thrown: unknown): number {
     const error = asUnavailable(thrown)
-    const isExpected = error instanceof UnavailableError || error instanceof KafkaError
-    if (!isExpected && !this.#client.isClosed) throw error
-    this.#connectFailures++
-    if (this.outage === null && error instanceof Error && !this.#isClosed) {
-      this.outage = { sinceMs: this.#nowMs(), error }
-      if (!this.#client.isClosed) this.#options.onOffline(error)
-    }
+    if (this.#isClosed || this.#client.isClosed) return reconnectBackoff.maxMs
+    if (!(error instanceof UnavailableError || error instanceof KafkaError)) throw error
+    const failures = this.#outages.onLost(broker, error, this.#nowMs())
     this.#options.onChange()
-    return backoffMs(this.#client.env.random, reconnectBackoff, this.#connectFailures)
+    return backoffMs(this.#client.env.random, reconnectBackoff, failures)
   }
 
-  #onAnswered(): void {
-    this.#connectFailures = 0
-    if (this.outage === null) return
-    this.outage = null
-    this.#options.onOnline()
+  /** A broker that leads nothing of ours any more is not missed. */
+  #forgetOldLeaders(): void {
+    const leaders = this.#partitions.map(
+      ({ topic, partition }) => this.#client.cache.partition(topic, partition)?.leader ?? -1,
+    )
+    if (leaders.every((leader) => leader >= 0)) this.#outages.keep(new Set(leaders))
   }
 
-  async #exchange(connection: Connection, group: readonly FetchPartition[]): Promise<void> {
+  async #exchange(
+    leader: BrokerId,
+    connection: Connection,
+    group: readonly FetchPartition[],
+  ): Promise<void> {
     const { maxWaitMs, minBytes, maxBytes, isolation } = this.#options
     const asked = turned(group, this.#turn++)
     const topics = new Map<string, FetchPartition[]>()
@@ -258,7 +266,7 @@ export class Fetcher {
     }
     const timeoutMs = maxWaitMs + this.#client.timeoutMs
     const response = await connection.request(Fetch, body, { timeoutMs, version })
-    this.#onAnswered()
+    this.#outages.onAnswered(leader)
     if (this.#isClosed) return
     if (response.errorCode !== 0) {
       const error = new KafkaError(response.errorCode)
@@ -302,7 +310,11 @@ export class Fetcher {
     if (answer.records === null || answer.records.length === 0) return
     const aborted = isolation === 'committed' ? (answer.abortedTransactions ?? []) : null
     try {
-      const readable = readableBatches(answer.records, { maxBytes: batchMaxBytes, checkCrcs, aborted })
+      const readable = readableBatches(answer.records, {
+        maxBytes: batchMaxBytes,
+        checkCrcs,
+        aborted,
+      })
       if (readable.nextOffset < 0) return
       const limits = { from: state.fetchOffset, to: state.to, maxBytes: batchMaxBytes }
       const { highWatermark, logStartOffset, lastStableOffset } = answer

@@ -63,7 +63,8 @@ export class TopicPartitioner {
     const count = this.#available.length
     const index = randomBelow(this.#random, count)
     const chosen = this.#available[index]
-    this.#sticky = (chosen === partition ? this.#available[(index + 1) % count] : chosen) ?? partition
+    this.#sticky =
+      (chosen === partition ? this.#available[(index + 1) % count] : chosen) ?? partition
   }
 
   #stick(): number {

@@ -82,6 +82,8 @@ export class ProduceBatch {
   /** Times it was sent. */
   attempts = 0
   lastError: Error | null = null
+  /** Whether its report was given. */
+  isSettled = false
   #bytes: Uint8Array | null = null
   #waiters: Waiter[] | null = null
   /** Times that it was halved. */
@@ -165,7 +167,11 @@ export class ProduceBatch {
     for (const { index, timestamp, delivery } of this.#waiters ?? []) {
       const half = index < firstCount ? first : second
       half.#waiters ??= []
-      half.#waiters.push({ index: index < firstCount ? index : index - firstCount, timestamp, delivery })
+      half.#waiters.push({
+        index: index < firstCount ? index : index - firstCount,
+        timestamp,
+        delivery,
+      })
     }
     return [first, second]
   }

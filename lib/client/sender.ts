@@ -20,14 +20,14 @@
  */
 
 import { errorCode, KafkaError } from '../base/errors.ts'
-import type { BrokerId } from '../base/types.ts'
 import type { Timer } from '../io/clock.ts'
 import { Produce, type ProduceResponse } from '../protocol/apis/produce.ts'
 import type { Connection } from '../wire/connection.ts'
 import { ConnectionError } from '../wire/connection-error.ts'
-import { backoffMs, reconnectBackoff, retryBackoff } from './backoff.ts'
+import { backoffMs, retryBackoff } from './backoff.ts'
 import type { Client } from './client.ts'
 import { asUnavailable, UnavailableError } from './errors.ts'
+import { type Link, LeaderLinks } from './leader-links.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import { keyOf } from './per-leader.ts'
 import type { ProduceBatch, RecordError } from './produce-batch.ts'
@@ -58,14 +58,8 @@ export interface BatchOutcome {
   readonly recordErrors?: readonly RecordError[]
 }
 
-/** What is known of one leader's connection. */
-interface Link {
-  readonly id: BrokerId
-  inFlight: number
-  isConnecting: boolean
-  failures: number
-  retryAtMs: number
-}
+/** A batch that was sent, with the queue it came from. */
+type Sent = readonly [PartitionQueue, ProduceBatch]
 
 type PartitionAnswer = ProduceResponse['responses'][number]['partitionResponses'][number]
 
@@ -83,7 +77,7 @@ export class Sender {
   readonly #identity: ProducerIdentity
   /** Queues that hold something. */
   readonly #active = new Set<PartitionQueue>()
-  readonly #links = new Map<BrokerId, Link>()
+  readonly #links: LeaderLinks
   /** Since when each topic has been unknown, monotonic. */
   readonly #unknownSinceMs = new Map<string, number>()
   readonly #refreshing = new Set<string>()
@@ -96,6 +90,12 @@ export class Sender {
     this.#client = client
     this.#options = options
     this.#identity = new ProducerIdentity(client, () => this.schedule())
+    this.#links = new LeaderLinks(client, {
+      maxInFlight: options.maxInFlight,
+      onChange: () => this.schedule(),
+      onFailed: (link, error) => this.#onConnectFailed(link, error),
+    })
+    client.closing.addEventListener('abort', this.#onClientClosed, { once: true })
   }
 
   /** The queue holds something now. */
@@ -116,13 +116,19 @@ export class Sender {
 
   /** Gives up everything that is on its way. */
   failAll(error: Error): void {
-    for (const queue of [...this.#active]) this.#failQueue(queue, error, true)
+    for (const queue of Array.from(this.#active)) this.#failQueue(queue, error, true)
   }
 
   /** Nothing is sent any more. */
   stop(): void {
     this.#isStopped = true
+    this.#client.closing.removeEventListener('abort', this.#onClientClosed)
     this.#cancelTimer()
+  }
+
+  readonly #onClientClosed = () => {
+    this.failAll(new Error('given up: the client was closed'))
+    this.stop()
   }
 
   #nowMs(): number {
@@ -138,7 +144,7 @@ export class Sender {
       hasSent = false
       wakeAtMs = never
       const perLink = new Map<Link, PartitionQueue[]>()
-      for (const queue of [...this.#active]) {
+      for (const queue of Array.from(this.#active)) {
         if (queue.isEmpty) {
           this.#active.delete(queue)
           continue
@@ -163,7 +169,7 @@ export class Sender {
     if (!queue.maySend(link.id, nowMs)) {
       return queue.inFlight.size > 0 ? expiryMs : Math.min(queue.retryAtMs, expiryMs)
     }
-    const readyMs = this.#readyAt(link, nowMs)
+    const readyMs = this.#links.readyAt(link, nowMs)
     if (readyMs > nowMs) return Math.min(readyMs, expiryMs)
     if (this.#options.isIdempotent && !this.#hasIdentity(queue)) return expiryMs
     const queues = perLink.get(link)
@@ -207,47 +213,18 @@ export class Sender {
       this.#refresh(topic)
       return null
     }
-    const existing = this.#links.get(known.leader)
-    if (existing !== undefined) return existing
-    const link = { id: known.leader, inFlight: 0, isConnecting: false, failures: 0, retryAtMs: 0 }
-    this.#links.set(known.leader, link)
-    return link
-  }
-
-  /** When a request could go to this leader: now, at a known time, or after something happens. */
-  #readyAt(link: Link, nowMs: number): number {
-    if (link.inFlight >= this.#options.maxInFlight) return never
-    const connection = this.#client.openConnectionTo(link.id, 'produce')
-    if (connection !== undefined) return Math.max(connection.throttledUntilMs, nowMs)
-    if (link.isConnecting) return never
-    if (link.retryAtMs > nowMs) return link.retryAtMs
-    void this.#connect(link)
-    return never
-  }
-
-  async #connect(link: Link): Promise<void> {
-    link.isConnecting = true
-    try {
-      await this.#client.connectionTo(link.id, 'produce')
-      link.failures = 0
-      link.retryAtMs = 0
-    } catch (error) {
-      link.failures++
-      link.retryAtMs =
-        this.#nowMs() + backoffMs(this.#client.env.random, reconnectBackoff, link.failures)
-      this.#onConnectFailed(link, asUnavailable(error))
-    }
-    link.isConnecting = false
-    this.schedule()
+    // An old picture still serves while a new one is on its way.
+    if (!this.#client.isFresh(topic)) this.#refresh(topic)
+    return this.#links.to(known.leader)
   }
 
   /** Its partitions may have another leader; their batches remember why they wait. */
-  #onConnectFailed(link: Link, error: unknown): void {
+  #onConnectFailed(link: Link, error: Error): void {
     for (const queue of this.#active) {
       const leader = this.#client.cache.partition(queue.topic, queue.partition)?.leader
       if (leader !== link.id) continue
       for (const batch of [...queue.waiting, queue.open]) {
-        if (batch !== null && error instanceof Error) batch.lastError = error
+        if (batch !== null) batch.lastError = error
       }
       this.#refresh(queue.topic)
     }
@@ -257,7 +234,7 @@ export class Sender {
   #send(link: Link, queues: readonly PartitionQueue[]): boolean {
     const connection = this.#client.openConnectionTo(link.id, 'produce')
     if (connection === undefined) return false
-    const batches: [PartitionQueue, ProduceBatch][] = []
+    const batches: Sent[] = []
     let sizeBytes = requestHeadBytes
     for (const queue of queues) {
       const [next = queue.open] = queue.waiting
@@ -281,11 +258,7 @@ export class Sender {
     return true
   }
 
-  #exchange(
-    link: Link,
-    connection: Connection,
-    batches: readonly (readonly [PartitionQueue, ProduceBatch])[],
-  ): void {
+  #exchange(link: Link, connection: Connection, batches: readonly Sent[]): void {
     const { acks, requestTimeoutMs } = this.#options
     const onLost = (error: unknown) => {
       link.inFlight--
@@ -318,10 +291,7 @@ export class Sender {
     }, onLost)
   }
 
-  #requestFor(
-    connection: Connection,
-    batches: readonly (readonly [PartitionQueue, ProduceBatch])[],
-  ) {
+  #requestFor(connection: Connection, batches: readonly Sent[]) {
     const { acks, requestTimeoutMs } = this.#options
     const topics = new Map<string, { index: number; records: Uint8Array[] }[]>()
     for (const [{ topic, partition }, batch] of batches) {
@@ -341,11 +311,8 @@ export class Sender {
   }
 
   /** acks=0: the system took the bytes, more is never known. */
-  #onUnacknowledged(
-    batches: readonly (readonly [PartitionQueue, ProduceBatch])[],
-    connection: Connection,
-  ): void {
-    for (const [queue, batch] of batches) {
+  #onUnacknowledged(batches: readonly Sent[], connection: Connection): void {
+    for (const [queue, batch] of stillOpen(batches)) {
       if (connection.isClosed) {
         this.#retry(queue, batch, new UnavailableError('the connection was lost'))
         continue
@@ -357,8 +324,8 @@ export class Sender {
   }
 
   /** No answer came. */
-  #onLost(batches: readonly (readonly [PartitionQueue, ProduceBatch])[], error: unknown): void {
-    for (const [queue, batch] of batches) {
+  #onLost(batches: readonly Sent[], error: unknown): void {
+    for (const [queue, batch] of stillOpen(batches)) {
       if (error instanceof ConnectionError) {
         if (error.wasSent) batch.isUncertain = true
         this.#retry(queue, batch, asUnavailable(error))
@@ -372,16 +339,13 @@ export class Sender {
     this.schedule()
   }
 
-  #onResponse(
-    batches: readonly (readonly [PartitionQueue, ProduceBatch])[],
-    response: ProduceResponse,
-  ): void {
+  #onResponse(batches: readonly Sent[], response: ProduceResponse): void {
     const answers = new Map<string, PartitionAnswer>()
     for (const { name, topicId, partitionResponses } of response.responses) {
       const topic = name !== '' ? name : (this.#client.cache.topicName(topicId) ?? '')
       for (const answer of partitionResponses) answers.set(keyOf(topic, answer.index), answer)
     }
-    for (const [queue, batch] of batches) {
+    for (const [queue, batch] of stillOpen(batches)) {
       const answer = answers.get(keyOf(queue.topic, queue.partition))
       if (answer === undefined) {
         // The topic may have been created anew meanwhile, so that its id is no longer known here.
@@ -515,7 +479,7 @@ export class Sender {
     this.#unknownSinceMs.set(topic, sinceMs)
     if (error.isRetriable && nowMs - sinceMs < this.#options.unknownTopicTimeoutMs) return
     this.#unknownSinceMs.delete(topic)
-    for (const queue of [...this.#active]) {
+    for (const queue of Array.from(this.#active)) {
       if (queue.topic === topic) this.#failQueue(queue, error, false)
     }
   }
@@ -533,6 +497,7 @@ export class Sender {
   }
 
   #settle(batch: ProduceBatch, outcome: BatchOutcome): void {
+    batch.isSettled = true
     this.#options.onSettled(batch, outcome)
   }
 
@@ -555,6 +520,11 @@ export class Sender {
     this.#timer = null
     this.#wakeAtMs = never
   }
+}
+
+/** Those not given up while they were under way. */
+function stillOpen(batches: readonly Sent[]): Sent[] {
+  return batches.filter(([, batch]) => !batch.isSettled)
 }
 
 function failureOf(error: Error): BatchOutcome {

@@ -41,6 +41,8 @@ export interface AcceptorOptions {
 }
 
 const sweepMs = 1000
+/** For the peer to close its side after we closed ours. */
+const lingerMs = 500
 
 export class Acceptor implements ConnectionOwner {
   readonly handler: RequestHandler
@@ -122,6 +124,10 @@ export class Acceptor implements ConnectionOwner {
       })
     }
     this.#toFlush.push(connection)
+  }
+
+  closeSoon(connection: ServerConnection): void {
+    this.#clock.timer(lingerMs, () => connection.destroy(), { unref: true })
   }
 
   onReplyBytes(delta: number): void {

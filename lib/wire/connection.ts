@@ -283,7 +283,12 @@ export class Connection {
   #send<A extends AnyApi>(
     api: A,
     body: Encodable<RequestOf<A>>,
-    { version, timeoutMs, settle, onFlushed }: Pick<Waiting, 'version' | 'timeoutMs'> & {
+    {
+      version,
+      timeoutMs,
+      settle,
+      onFlushed,
+    }: Pick<Waiting, 'version' | 'timeoutMs'> & {
       settle: Waiting['settle'] | null
       onFlushed?: (() => void) | undefined
     },

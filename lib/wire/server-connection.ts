@@ -83,6 +83,8 @@ export interface ConnectionOwner {
   monotonicMs(): number
   /** Calls `connection.flush()` at the end of this turn. */
   flushLater(connection: ServerConnection): void
+  /** We have ended our side: destroys the connection unless the peer closes it soon. */
+  closeSoon(connection: ServerConnection): void
   /** Reply bytes came into being (positive) or left (negative). */
   onReplyBytes(delta: number): void
   /** Once; `reason` when we closed it for a fault of the peer or of a handler. */
@@ -127,6 +129,7 @@ export class ServerConnection implements BudgetWaiter {
   #isPumping = false
   #peerEnded = false
   #isDraining = false
+  #hasEnded = false
   #isClosed = false
   #reason: Error | null = null
   #lastActivityMs: number
@@ -368,12 +371,13 @@ export class ServerConnection implements BudgetWaiter {
     const { pipelinedMax, heldBytesMax, unsentBytesMax } = this.#owner.limits
     const hasQueued = this.#waiting.length > 0 || this.#running > 0
     const heldBytes = this.#waitingFrameBytes + this.#runningBytes + this.#partialBytes
+    // While draining, what comes is read and thrown away: only so is the peer's end noticed.
     const mayRead =
-      !this.#isDraining &&
-      this.#waiting.length + this.#running < pipelinedMax &&
+      this.#isDraining ||
+      (this.#waiting.length + this.#running < pipelinedMax &&
       this.#unsentBytes() < unsentBytesMax &&
       (heldBytes < heldBytesMax || !hasQueued) &&
-      this.#owner.budget.mayRead(this)
+      this.#owner.budget.mayRead(this))
     if (mayRead === !this.#isPaused) return
     this.#isPaused = !mayRead
     if (!mayRead) return this.#stream.pause()
@@ -388,7 +392,10 @@ export class ServerConnection implements BudgetWaiter {
 
   #closeWhenDone(): void {
     if (!this.#peerEnded && !this.#isDraining) return
-    if (this.isQuiet && !this.#isClosed) this.#stream.end()
+    if (!this.isQuiet || this.#isClosed || this.#hasEnded) return
+    this.#hasEnded = true
+    this.#stream.end()
+    this.#owner.closeSoon(this)
   }
 
   #onClose(): void {

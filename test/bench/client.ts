@@ -64,7 +64,11 @@ function benchCursor(batch: Uint8Array): void {
   report('step through batches, no network', performance.now() - beganMs, `(${bytes} bytes)`)
 }
 
-async function benchProduce(client: Client, topic: string, options: { acks: 'all' | 1; codec: Codec; batchBytes: number }): Promise<void> {
+async function benchProduce(
+  client: Client,
+  topic: string,
+  options: { acks: 'all' | 1; codec: Codec; batchBytes: number },
+): Promise<void> {
   const producer = new Producer(client, { ...options, idempotent: options.acks === 'all' })
   let delivered = 0
   producer.onDelivery = ({ error, count: size }) => {
@@ -80,7 +84,10 @@ async function benchProduce(client: Client, topic: string, options: { acks: 'all
   }
   await producer.close()
   if (delivered !== records) throw new Error(`${delivered} of ${records} delivered`)
-  report(`produce acks=${options.acks} ${options.codec} batch ${options.batchBytes / 1024} KiB`, performance.now() - beganMs)
+  report(
+    `produce acks=${options.acks} ${options.codec} batch ${options.batchBytes / 1024} KiB`,
+    performance.now() - beganMs,
+  )
 }
 
 async function benchConsume(client: Client, topic: string): Promise<void> {

@@ -121,13 +121,15 @@ for (const [what, reaction, reason] of [
   test(`a broker that ${what} fails the request and those behind it, with address and cause`, async () => {
     const cluster = await FakeCluster.start()
     const connection = await open(cluster)
-    cluster.react = ({ api, count }) => (api === 'Metadata' && (count === 0 || reaction === 'silence') ? reaction : undefined)
+    cluster.react = ({ api, count }) =>
+      api === 'Metadata' && (count === 0 || reaction === 'silence') ? reaction : undefined
     const first = connection.request(Metadata, { topics: [] }, { timeoutMs: 1000 })
     const second = connection.request(Metadata, { topics: [] }, { timeoutMs: 3000 })
     if (reaction !== 'silence') cluster.env.clock.timer(500, () => cluster.env.network.cut())
     const [error] = await Promise.all([failure(cluster, first), rejection(second)])
     assert.ok(error.message.startsWith('127.0.0.1:9091: '), error.message)
-    if (!what.startsWith('sends a reply shorter')) assert.ok(error.message.includes(reason), error.message)
+    if (!what.startsWith('sends a reply shorter'))
+      assert.ok(error.message.includes(reason), error.message)
     assert.ok(error.wasSent)
     assert.ok(connection.isClosed)
     const later = await rejection(connection.request(Metadata, {}, { timeoutMs: 1000 }))

@@ -21,7 +21,12 @@ import {
 import { Produce, type ProduceRequest } from '../../../lib/protocol/apis/produce.ts'
 import { decodeRequest, decodeRequestHeader, encodeResponse } from '../../../lib/protocol/codec.ts'
 import type { Api } from '../../../lib/protocol/schema.ts'
-import { type BatchHeader, batchAt, patchOffsetAndEpoch, readBatchHeader } from '../../../lib/record/batch.ts'
+import {
+  type BatchHeader,
+  batchAt,
+  patchOffsetAndEpoch,
+  readBatchHeader,
+} from '../../../lib/record/batch.ts'
 import { readRecords } from '../../../lib/record/record.ts'
 import { FrameSplitter } from '../../../lib/wire/frame.ts'
 
@@ -48,6 +53,21 @@ export type Reaction =
   | { readonly cutAt: number }
   | { readonly correlationShift: number }
   | { readonly throttleTimeMs: number }
+
+/** The members of all reactions that are objects. */
+interface Faults {
+  error?: ErrorName
+  hint?: { leader: number; epoch: number }
+  bytes?: Uint8Array
+  cutAt?: number
+  correlationShift?: number
+  throttleTimeMs?: number
+}
+
+interface Fault {
+  readonly error: ErrorName
+  readonly hint: { leader: number; epoch: number } | undefined
+}
 
 interface ProducerState {
   epoch: number
@@ -97,7 +117,10 @@ const servedApis: readonly Api[] = [
 export class FakeCluster {
   readonly env: MemoryEnv
   readonly calls: Call[] = []
-  readonly topics = new Map<string, { id: string; partitions: FakePartition[]; error: ErrorName | null }>()
+  readonly topics = new Map<
+    string,
+    { id: string; partitions: FakePartition[]; error: ErrorName | null }
+  >()
   /** Highest version by API name; the schema's otherwise. */
   readonly highest = new Map<string, number>()
   /** Batches larger than this are refused. */
@@ -134,6 +157,11 @@ export class FakeCluster {
     this.env.network.cut(portOf(node))
   }
 
+  /** Its connections are refused, though the others still speak of it. */
+  async hideNode(node: number): Promise<void> {
+    await this.#listeners.get(node)?.close()
+  }
+
   topic(name: string, partitions = 1): FakePartition[] {
     const id = Buffer.from(name.padEnd(16, '.').slice(0, 16)).toString('base64url')
     const made = Array.from({ length: partitions }, () => new FakePartition())
@@ -164,49 +192,67 @@ export class FakeCluster {
     const header = decodeRequestHeader(frame, apiByKey)
     const { apiVersion: version, correlationId } = header
     const api = apiByKey(header.apiKey)
-    if (api === undefined) return stream.destroy()
-    const highest = this.highest.get(api.name) ?? api.versions[1]
-    if (version > highest && api === ApiVersions) {
+    const highest = api === undefined ? -1 : (this.highest.get(api.name) ?? api.versions[1])
+    if (api === ApiVersions && version > highest) {
       const apiKeys = [{ apiKey: 18, minVersion: 0, maxVersion: highest }]
-      const body = { errorCode: 35, apiKeys }
-      return stream.write(encodeResponse(ApiVersions, 0, correlationId, body))
-    }
-    if (version > highest) return stream.destroy()
-    const body: unknown = decodeRequest(api, version, header.reader)
-    const count = this.callsOf(api.name).length
-    const call = { node, api: api.name, version, count, body }
-    this.calls.push(call)
-    const reaction = this.react(call)
-    if (reaction === 'silence') return
-    if (reaction === 'close') return stream.destroy()
-    const error = typeof reaction === 'object' && 'error' in reaction ? reaction : null
-    const answer = this.#answer(node, { api, body, error })
-    if (reaction === 'apply-and-close') return stream.destroy()
-    if (answer === null) return
-    if (typeof reaction === 'object' && 'bytes' in reaction) return stream.write([reaction.bytes])
-    const shift =
-      typeof reaction === 'object' && 'correlationShift' in reaction ? reaction.correlationShift : 0
-    const throttle =
-      typeof reaction === 'object' && 'throttleTimeMs' in reaction ? reaction : undefined
-    const bytes = encodeResponse(api, version, correlationId + shift, { ...answer, ...throttle })
-    if (api === Fetch && isEmptyFetch(answer)) {
-      // As a broker does: it waits for records before it says that there are none.
-      this.env.clock.timer((body as FetchRequest).maxWaitMs, () => {
-        const later = this.#answer(node, { api, body, error }) ?? {}
-        stream.write(encodeResponse(api, version, correlationId, later))
-      })
+      stream.write(encodeResponse(ApiVersions, 0, correlationId, { errorCode: 35, apiKeys }))
       return
     }
-    if (typeof reaction === 'object' && 'cutAt' in reaction) {
-      stream.write([joinChunks(bytes).subarray(0, reaction.cutAt)])
-      return stream.end()
+    if (api === undefined || version > highest) {
+      stream.destroy()
+      return
     }
-    stream.write(bytes)
+    const body: unknown = decodeRequest(api, version, header.reader)
+    const call = { node, api: api.name, version, count: this.callsOf(api.name).length, body }
+    this.calls.push(call)
+    const reply = (answer: { [field: string]: unknown }, shift = 0) =>
+      encodeResponse(api, version, correlationId + shift, answer)
+    this.#react(stream, { node, api, body, reaction: this.react(call), reply })
+  }
+
+  #react(
+    stream: Stream,
+    {
+      node,
+      api,
+      body,
+      reaction,
+      reply,
+    }: {
+      node: number
+      api: Api
+      body: unknown
+      reaction: Reaction | undefined
+      reply: (answer: { [field: string]: unknown }, shift?: number) => Uint8Array[]
+    },
+  ): void {
+    const faults: Faults = typeof reaction === 'object' ? reaction : {}
+    if (reaction === 'silence') return
+    const error = faults.error === undefined ? null : { error: faults.error, hint: faults.hint }
+    const answer = reaction === 'close' ? null : this.#answer(node, { api, body, error })
+    if (reaction === 'close' || reaction === 'apply-and-close') {
+      stream.destroy()
+    } else if (answer === null) {
+      return
+    } else if (faults.bytes !== undefined) {
+      stream.write([faults.bytes])
+    } else if (faults.cutAt !== undefined) {
+      stream.write([joinChunks(reply(answer)).subarray(0, faults.cutAt)])
+      stream.end()
+    } else if (api === Fetch && isEmptyFetch(answer)) {
+      // As a broker does: it waits for records before it says that there are none.
+      this.env.clock.timer((body as FetchRequest).maxWaitMs, () => {
+        stream.write(reply(this.#answer(node, { api, body, error }) ?? {}))
+      })
+    } else {
+      const { throttleTimeMs = 0 } = faults
+      stream.write(reply({ ...answer, throttleTimeMs }, faults.correlationShift))
+    }
   }
 
   #answer(
     node: number,
-    { api, body, error }: { api: Api; body: unknown; error: (Reaction & { error: ErrorName }) | null },
+    { api, body, error }: { api: Api; body: unknown; error: Fault | null },
   ): { [field: string]: unknown } | null {
     switch (api) {
       case ApiVersions:
@@ -262,8 +308,8 @@ export class FakeCluster {
     }
   }
 
-  #produce(node: number, request: ProduceRequest, error: (Reaction & { error: ErrorName }) | null) {
-    const hint = typeof error === 'object' && error !== null && 'hint' in error ? error.hint : null
+  #produce(node: number, request: ProduceRequest, error: Fault | null) {
+    const hint = error?.hint ?? null
     const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
       name,
       topicId,
@@ -271,8 +317,15 @@ export class FakeCluster {
         const partition = this.#find(name, topicId, index)
         const failed = error?.error ?? this.#refusal(node, partition)
         if (failed !== null || partition === undefined) {
-          const currentLeader = hint ? { leaderId: hint.leader, leaderEpoch: hint.epoch } : undefined
-          return { index, errorCode: errorCode(failed ?? 'UNKNOWN_TOPIC_OR_PARTITION'), baseOffset: -1, currentLeader }
+          const currentLeader = hint
+            ? { leaderId: hint.leader, leaderEpoch: hint.epoch }
+            : undefined
+          return {
+            index,
+            errorCode: errorCode(failed ?? 'UNKNOWN_TOPIC_OR_PARTITION'),
+            baseOffset: -1,
+            currentLeader,
+          }
         }
         return { index, ...this.#appendChecked(partition, joinChunks(records ?? [])) }
       }),
@@ -288,12 +341,15 @@ export class FakeCluster {
     if (producerId < 0) return { errorCode: 0, baseOffset: partition.append(records) }
     const state = partition.producers.get(producerId)
     const known = state?.epoch === producerEpoch ? state.batches : []
-    const twin = known.find(({ sequence, count }) => sequence === baseSequence && count === recordCount)
+    const twin = known.find(
+      ({ sequence, count }) => sequence === baseSequence && count === recordCount,
+    )
     if (twin !== undefined) return { errorCode: 0, baseOffset: twin.offset }
     if (state !== undefined && producerEpoch < state.epoch) return { errorCode: 47, baseOffset: -1 }
     const last = known.at(-1)
     const isNewEpoch = state !== undefined && producerEpoch > state.epoch
-    const expected = last === undefined ? (isNewEpoch ? 0 : baseSequence) : last.sequence + last.count
+    const expected =
+      last === undefined ? (isNewEpoch ? 0 : baseSequence) : last.sequence + last.count
     if (baseSequence !== expected) return { errorCode: 45, baseOffset: -1 }
     const offset = partition.append(records)
     const batches = [...known, { sequence: baseSequence, count: recordCount, offset }].slice(-5)
@@ -301,8 +357,8 @@ export class FakeCluster {
     return { errorCode: 0, baseOffset: offset }
   }
 
-  #fetch(node: number, request: FetchRequest, error: (Reaction & { error: ErrorName }) | null) {
-    const hint = typeof error === 'object' && error !== null && 'hint' in error ? error.hint : null
+  #fetch(node: number, request: FetchRequest, error: Fault | null) {
+    const hint = error?.hint ?? null
     const responses = request.topics.map(({ topic, topicId, partitions }) => ({
       topic,
       topicId,
@@ -311,8 +367,15 @@ export class FakeCluster {
         const failed = error?.error ?? this.#refusal(node, partition)
         const partitionIndex = asked.partition
         if (failed !== null || partition === undefined) {
-          const currentLeader = hint ? { leaderId: hint.leader, leaderEpoch: hint.epoch } : undefined
-          return { partitionIndex, errorCode: errorCode(failed ?? 'UNKNOWN_TOPIC_OR_PARTITION'), highWatermark: -1, currentLeader }
+          const currentLeader = hint
+            ? { leaderId: hint.leader, leaderEpoch: hint.epoch }
+            : undefined
+          return {
+            partitionIndex,
+            errorCode: errorCode(failed ?? 'UNKNOWN_TOPIC_OR_PARTITION'),
+            highWatermark: -1,
+            currentLeader,
+          }
         }
         return { partitionIndex, ...readFrom(partition, asked.fetchOffset, request) }
       }),
