@@ -11,7 +11,9 @@ import { build } from 'esbuild'
 const require = createRequire(import.meta.url)
 const { version, dependencies } = require('./package.json')
 const forTests = process.argv.includes('--test')
-// `--test NAME-PART...` builds only the matching tests; $OTTLA_BUILD is where (default build).
+// `--test` builds the tests; `--test NAME-PART...` the tests and scripts whose path has one of the
+// parts. The runner and the command itself are always there. $OTTLA_BUILD is where (default build).
+const always = ['test/run.ts', 'test/cli/ottla.ts']
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const testFolder = process.env['OTTLA_BUILD'] ?? 'build'
 
@@ -34,6 +36,11 @@ const stringWidth = {
     builder.onResolve({ filter: /^string-width$/ }, ({ kind }) =>
       kind === 'require-call' ? { path, namespace: 'string-width-cjs' } : { path },
     )
+    // What yargs/helpers brings beside the parser is not used, and may be left out.
+    builder.onResolve({ filter: /platform-shims\/esm\.mjs$/ }, ({ path: shim, resolveDir }) => ({
+      path: join(resolveDir, shim),
+      sideEffects: false,
+    }))
     builder.onLoad({ filter: /.*/, namespace: 'string-width-cjs' }, () => ({
       contents: `module.exports = require(${JSON.stringify(path)}).stringWidth`,
       resolveDir: import.meta.dirname,
@@ -90,7 +97,10 @@ if (forTests) {
   rmSync(testFolder, { recursive: true, force: true })
   const entryPoints = filesUnder('test', '.ts')
     .filter((name) => !name.includes('/support/'))
-    .filter((name) => wanted.length === 0 || name === 'test/run.ts' || wanted.some((part) => name.includes(part)))
+    .filter((name) => {
+      if (always.includes(name)) return true
+      return wanted.length === 0 ? name.endsWith('.test.ts') : wanted.some((part) => name.includes(part))
+    })
   await build({
     ...common,
     entryPoints,
@@ -117,7 +127,7 @@ if (forTests) {
   const types = spawnSync(
     process.execPath,
     [
-      require.resolve('typescript/lib/tsc.js'),
+      join(import.meta.dirname, 'node_modules/typescript/lib/tsc.js'),
       '--emitDeclarationOnly',
       '-p',
       'tsconfig.build.json',
