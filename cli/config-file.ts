@@ -50,6 +50,13 @@ export async function readConfigFile(path: string): Promise<FileSettings> {
   return path.endsWith('.json') ? readJson(path, content) : readLines(path, content)
 }
 
+/** What the schema leaves of a file; members that are not known may hold anything. */
+interface FileContent {
+  readonly brokers?: string | readonly string[]
+  readonly properties?: Readonly<Record<string, string | number | boolean>>
+  readonly [other: string]: unknown
+}
+
 async function readJson(path: string, content: string): Promise<FileSettings> {
   let value: unknown
   try {
@@ -59,7 +66,7 @@ async function readJson(path: string, content: string): Promise<FileSettings> {
     throw new CommandError(exitCodes.usage, `config ${path}: not JSON: ${reason}`)
   }
   const { Ajv } = await import('ajv')
-  const validate = new Ajv({ strict: false }).compile<Record<string, unknown>>(configSchema)
+  const validate = new Ajv({ strict: false }).compile<FileContent>(configSchema)
   if (!validate(value)) {
     const [first] = validate.errors ?? []
     const where = first?.instancePath === '' ? 'the file' : first?.instancePath
@@ -68,12 +75,12 @@ async function readJson(path: string, content: string): Promise<FileSettings> {
   const { brokers, properties = {}, ...others } = value
   const flags: Record<string, string> = {}
   const remarks: string[] = []
-  if (brokers !== undefined) flags['brokers'] = String(brokers)
+  if (brokers !== undefined) flags['brokers'] = [brokers].flat().join(',')
   for (const [key, given] of Object.entries(others)) {
     if (key in configMembers) flags[key] = String(given)
     else remarks.push(unknownMember(path, key))
   }
-  const pairs = Object.entries(Object(properties)).map(([key, one]) => [key, String(one)] as const)
+  const pairs = Object.entries(properties).map(([key, one]) => [key, String(one)] as const)
   return { flags, properties: pairs, remarks }
 }
 

@@ -39,7 +39,13 @@ interface Run {
 
 /** Runs the process to its end. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const run: Run = { argv, stop: new AbortController(), who: 'ottla', session: null, isJson: asksForJson(argv) }
+  const run: Run = {
+    argv,
+    stop: new AbortController(),
+    who: 'ottla',
+    session: null,
+    isJson: asksForJson(argv),
+  }
   watchProcess(run)
   let exit: ExitCode
   try {

@@ -93,15 +93,18 @@ export interface Output {
   readonly isTty: boolean
   /** The reader has gone (EPIPE): stop quietly, exit 0. Also aborts `context.signal`. */
   readonly isClosed: boolean
-  snapshot(snapshot: Snapshot): Promise<void>
+  readonly snapshot: (snapshot: Snapshot) => Promise<void>
   /** Rows as they come: lines of tsv under one header, or NDJSON for any JSON format. */
-  stream(columns: readonly Column[], blocks: AsyncIterable<readonly Row[]>): Promise<void>
+  readonly stream: (
+    columns: readonly Column[],
+    blocks: AsyncIterable<readonly Row[]>,
+  ) => Promise<void>
   /** One line of JSON (for `--json` on streams, reports and plans). */
-  json(value: unknown): Promise<void>
+  readonly json: (value: unknown) => Promise<void>
   /** A line of text, for commands whose output is neither rows nor JSON. */
-  line(text: string): Promise<void>
+  readonly line: (text: string) => Promise<void>
   /** Bytes as they are. The chunks must not change until it resolves. */
-  write(chunks: readonly Uint8Array[]): Promise<void>
+  readonly write: (chunks: readonly Uint8Array[]) => Promise<void>
 }
 
 /** Why `context.signal` aborted. */
@@ -130,32 +133,32 @@ export interface CommandContext {
   readonly env: Env
   readonly globals: Globals
   /** One for the command's life, made at the first call; the caller of the command closes it. */
-  client(): Promise<Client>
+  readonly client: () => Promise<Client>
   readonly out: Output
   /** Standard input in chunks as they arrive; ends at once when it is closed. */
-  stdin(): AsyncIterable<Uint8Array>
+  readonly stdin: () => AsyncIterable<Uint8Array>
   readonly stdinIsTty: boolean
   readonly stderrIsTty: boolean
   /** A line on standard error for people; nothing under -q. */
-  note(line: string): void
+  readonly note: (line: string) => void
   /** A line on standard error that matters: `ottla <command>: line`, also under -q. */
-  warn(line: string): void
+  readonly warn: (line: string) => void
   /** Shows who it waits for after 2 s on a terminal, until the function given back is called. */
-  waiting(what: string): () => void
+  readonly waiting: (what: string) => () => void
   /** Asks on the terminal; null when standard input and error are not both terminals. */
-  ask(question: string): Promise<string | null>
+  readonly ask: (question: string) => Promise<string | null>
   /** Aborts with an Interruption as its reason: first SIGINT or SIGTERM, or the reader of stdout went away. */
   readonly signal: AbortSignal
   /** What to say on standard error when a second signal ends the process at once; '' = nothing. */
-  onForcedExit(lastWords: () => string): void
+  readonly onForcedExit: (lastWords: () => string) => void
   /** Other processes of this machine (lib/io/node/processes.ts): for the commands round a broker. */
   readonly processes: Processes
   /** The log of a running broker on standard error (lib/io/node/logger.ts), loaded at the first call. */
-  log(): Promise<Logger>
+  readonly log: () => Promise<Logger>
   /** A path of the command line as an absolute one. */
-  path(given: string): string
+  readonly path: (given: string) => string
   /** An environment variable, '' counts as unset. For commands that document theirs. */
-  variable(name: string): string | undefined
+  readonly variable: (name: string) => string | undefined
 }
 
 /** `[command line, sentence]`: the command line without the leading `ottla`, as it can be run. */

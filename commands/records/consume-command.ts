@@ -2,7 +2,7 @@
 
 import { Consumer } from '../../lib/client/consumer.ts'
 import { type CommandContext, type ExitCode, exitCodes } from '../command.ts'
-import { consumerOptionsOf, type ReadArgs, writerOf } from './consume-options.ts'
+import { consumerOptionsOf, type ReadArgs, readPrinter } from './consume-options.ts'
 import { type PlannedPartition, planConsume } from './consume-plan.ts'
 import { ConsumeRun } from './consume-run.ts'
 import type { OffsetSpec } from './offset-spec.ts'
@@ -22,7 +22,7 @@ export async function consumeRecords(
   args: ReadArgs,
   { spec, tail, countMax }: ConsumeRequest,
 ): Promise<ExitCode> {
-  const writer = writerOf(args, context)
+  const printer = readPrinter(args, context)
   const topics = await lookUpTopics(context, args.positionals)
   const client = await context.client()
   const partitions = await planConsume(client, topics, {
@@ -33,7 +33,7 @@ export async function consumeRecords(
     onMoved: (message) => context.warn(message),
   })
   const run = new ConsumeRun(context, {
-    writer,
+    printer,
     countMax,
     idleMs: args.idle ?? Number.POSITIVE_INFINITY,
   })

@@ -7,9 +7,8 @@ import { BadValue, parseBytes, parseInteger } from '../values.ts'
 import { mergePerField, parseRendering } from './encoding.ts'
 import { compileFormat } from './format.ts'
 import { parseOffsetSpec } from './offset-spec.ts'
-import type { RecordWriter } from './output-record.ts'
 import { parsePartitionList } from './partition-list.ts'
-import { recordWriter } from './record-writers.ts'
+import { type Printer, printerOf } from './record-writers.ts'
 
 /** A format that can be compiled. */
 const parseFormatText = (given: string): string => {
@@ -80,8 +79,8 @@ function refuseOffset(texts: readonly string[]): undefined {
 
 export type ReadArgs = Args<typeof readOptions>
 
-/** The writer for these options. Throws CommandError 2 for options that contradict each other. */
-export function writerOf(args: ReadArgs, context: CommandContext): RecordWriter {
+/** How records are printed with these options. Throws CommandError 2 for options that contradict each other. */
+export function readPrinter(args: ReadArgs, context: CommandContext): Printer {
   const { globals, out } = context
   const isJson = globals.json || globals.format === 'json' || globals.format === 'ndjson'
   const hasMark = args.nullMark || args.null !== undefined
@@ -96,7 +95,7 @@ export function writerOf(args: ReadArgs, context: CommandContext): RecordWriter 
     if (isConflict) throw usage(`${one} and ${other} cannot go together`)
   }
   if (args.meta && !isJson) throw usage('--meta needs --json')
-  return recordWriter({
+  return printerOf({
     isJson,
     meta: args.meta,
     format: args.print ?? null,

@@ -8,12 +8,14 @@
 
 import type { Consumer } from '../../lib/client/consumer.ts'
 import type { FetchedBatch } from '../../lib/client/fetched-batch.ts'
+import type { RecordCursor } from '../../lib/record/record.ts'
 import type { CommandContext } from '../command.ts'
 import { ByteWriter } from './byte-writer.ts'
-import type { OutputPlace, OutputRecord, RecordWriter } from './output-record.ts'
+import type { OutputPlace, OutputRecord } from './output-record.ts'
+import type { Printer } from './record-writers.ts'
 
 export interface ConsumeRunOptions {
-  readonly writer: RecordWriter
+  readonly printer: Printer
   /** Records in all; Infinity without a limit. */
   readonly countMax: number
   /** Stop after so long without a record, in ms; Infinity = never. */
@@ -22,6 +24,8 @@ export interface ConsumeRunOptions {
 
 /** Written out when so much has gathered, although more of the answer is to come. */
 const flushBytes = 256 * 1024
+/** Batches up to this size are written in one go. */
+const stagedBytesMax = 2 * 1024 * 1024
 
 export class ConsumeRun {
   readonly #context: CommandContext
@@ -89,12 +93,17 @@ export class ConsumeRun {
 
   async writeBatch(batch: FetchedBatch): Promise<void> {
     this.setPlace(batch)
-    const { writer, countMax } = this.#options
+    const { printer, countMax } = this.#options
     const place = this.#place
     const out = this.#out
     const cursor = batch.cursor()
+    if (printer.plainDelimiter !== -1 && cursor.bytes.length <= stagedBytesMax) {
+      this.#writePlain(cursor, printer.plainDelimiter)
+      if (out.size >= flushBytes) await this.flush()
+      return
+    }
     while (place.count < countMax && cursor.next()) {
-      writer(out, cursor, place)
+      printer.write(out, cursor, place)
       place.count++
       if (out.size >= flushBytes) {
         await this.flush()
@@ -103,9 +112,26 @@ export class ConsumeRun {
     }
   }
 
+  /**
+   * The hot path of `consume | ...`: values and a delimiter. A record takes at least seven bytes
+   * beside its value, so what is written never overtakes what is read. Measured in test/bench/cli.ts.
+   */
+  #writePlain(cursor: RecordCursor, delimiter: number): void {
+    const out = this.#out
+    const { countMax } = this.#options
+    let { count } = this.#place
+    const base = out.stage(cursor.bytes)
+    while (count < countMax && cursor.next()) {
+      const start = base + cursor.valuePosition
+      out.moveDown(start, start + (cursor.valueSize > 0 ? cursor.valueSize : 0), delimiter)
+      count++
+    }
+    this.#place.count = count
+  }
+
   /** Writes a record that was kept. */
   async writeRecord(record: OutputRecord): Promise<void> {
-    this.#options.writer(this.#out, record, this.#place)
+    this.#options.printer.write(this.#out, record, this.#place)
     this.#place.count++
     if (this.#out.size >= flushBytes) await this.flush()
   }

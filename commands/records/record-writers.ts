@@ -20,8 +20,27 @@ export interface WriterOptions {
   readonly isTty: boolean
 }
 
+/** How records are printed. */
+export interface Printer {
+  readonly write: RecordWriter
+  /** Values as they are, each followed by this byte: whole batches may go a faster way. -1 = no. */
+  readonly plainDelimiter: number
+}
+
 /** Throws BadValue for a format that is none. */
-export function recordWriter(options: WriterOptions): RecordWriter {
+export function printerOf(options: WriterOptions): Printer {
+  const [only = -1] = options.delimiter
+  const isFast = isPlain(options) && options.delimiter.length === 1
+  return { write: recordWriter(options), plainDelimiter: isFast ? only : -1 }
+}
+
+function isPlain(options: WriterOptions): boolean {
+  const { isJson, format, keyDelimiter, nullMark, decode, isTty } = options
+  if (isJson || format !== null || isTty) return false
+  return keyDelimiter === null && nullMark === null && decode.value === null
+}
+
+function recordWriter(options: WriterOptions): RecordWriter {
   const { isJson, meta, format, decode } = options
   if (isJson) return envelopeWriter({ meta, decode })
   const formatOptions: FormatOptions = {
@@ -34,12 +53,9 @@ export function recordWriter(options: WriterOptions): RecordWriter {
   return delimitedWriter(options, formatOptions)
 }
 
-function delimitedWriter(
-  { keyDelimiter, delimiter, nullMark, decode, isTty }: WriterOptions,
-  formatOptions: FormatOptions,
-): RecordWriter {
-  const isPlain = keyDelimiter === null && nullMark === null && decode.value === null && !isTty
-  if (isPlain) return plainWriter(delimiter)
+function delimitedWriter(options: WriterOptions, formatOptions: FormatOptions): RecordWriter {
+  const { keyDelimiter, delimiter } = options
+  if (isPlain(options)) return plainWriter(delimiter)
   const value = compileFormat('%s', formatOptions)
   if (keyDelimiter === null) {
     return (out, record, place) => {
@@ -56,18 +72,10 @@ function delimitedWriter(
   }
 }
 
-/** Value and delimiter, bytes as they are: the hot path of `consume | ...`. */
+/** Value and delimiter, bytes as they are. */
 function plainWriter(delimiter: Uint8Array): RecordWriter {
-  const [only] = delimiter
-  if (only === undefined || delimiter.length > 1) {
-    return (out, { bytes, valuePosition, valueSize }) => {
-      if (valueSize > 0) out.slice(bytes, valuePosition, valuePosition + valueSize)
-      out.bytes(delimiter)
-    }
-  }
-  return (out, record) => {
-    const { valuePosition, valueSize } = record
-    if (valueSize > 0) out.slice(record.bytes, valuePosition, valuePosition + valueSize)
-    out.byte(only)
+  return (out, { bytes, valuePosition, valueSize }) => {
+    if (valueSize > 0) out.slice(bytes, valuePosition, valuePosition + valueSize)
+    out.bytes(delimiter)
   }
 }

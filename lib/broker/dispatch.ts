@@ -72,16 +72,17 @@ export class Dispatcher implements RequestHandler {
       clientId,
       afterSent: (fn) => void whenSent.push(fn),
     }
+    let answer: unknown
     try {
-      const answer = handler.run(this.#broker, request, context)
-      if (!(answer instanceof Promise)) return this.#reply(call, answer)
-      return answer.then(
-        (body) => this.#reply(call, body),
-        (error) => this.#onError(call, error),
-      )
+      answer = handler.run(this.#broker, request, context)
     } catch (error) {
       return this.#onError(call, error)
     }
+    if (!(answer instanceof Promise)) return this.#reply(call, answer)
+    return answer.then(
+      (body) => this.#reply(call, body),
+      (error) => this.#onError(call, error),
+    )
   }
 
   #reply(call: Call, body: unknown): Reply | null {
@@ -111,7 +112,10 @@ export class Dispatcher implements RequestHandler {
     if (!('errorCode' in api.response.fields)) throw error
     const code = error instanceof KafkaError ? error.code : errorCode('UNKNOWN_SERVER_ERROR')
     const hasMessage = error instanceof KafkaError && 'errorMessage' in api.response.fields
-    return this.#reply(call, { errorCode: code, ...(hasMessage && { errorMessage: error.message }) })
+    return this.#reply(call, {
+      errorCode: code,
+      ...(hasMessage && { errorMessage: error.message }),
+    })
   }
 
   /** Logs it; an assertion also ends the process. Returns it as an Error. */

@@ -21,10 +21,7 @@ const nameMaxLength = 249
 /** INVALID_TOPIC_EXCEPTION unless it is 1-249 of a-z A-Z 0-9 . _ - and neither `.` nor `..`. */
 export function checkTopicName(name: string): void {
   const isGood =
-    name.length <= nameMaxLength &&
-    /^[a-zA-Z0-9._-]+$/.test(name) &&
-    name !== '.' &&
-    name !== '..'
+    name.length <= nameMaxLength && /^[a-zA-Z0-9._-]+$/.test(name) && name !== '.' && name !== '..'
   if (isGood) return
   throw new KafkaError(
     'INVALID_TOPIC_EXCEPTION',

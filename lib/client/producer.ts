@@ -9,7 +9,7 @@
  * Sources: KIP-98 (idempotence), KIP-480 (sticky partitions), KIP-91 (delivery time-out).
  */
 
-import { deferred, type Deferred } from '../base/deferred.ts'
+import { type Deferred, deferred } from '../base/deferred.ts'
 import { KafkaError } from '../base/errors.ts'
 import type { Codec } from '../record/compression.ts'
 import type { RecordHeader } from '../record/record.ts'
@@ -30,7 +30,10 @@ export interface ProducerOptions {
   readonly level?: number
   /** How long a batch waits for more records, in ms (default 5). */
   readonly lingerMs?: number
-  /** Size at which a batch is complete, before compression (default 512 KiB). */
+  /**
+   * Size at which a batch goes out, before compression (default 64 KiB). While earlier ones wait it
+   * grows on, up to 1,000,000.
+   */
   readonly batchBytes?: number
   /** Memory for records that are not delivered yet (default 32 MiB). */
   readonly bufferBytes?: number
@@ -81,6 +84,8 @@ const recordHeadBytes = 40
 /** What a batch without records takes of the buffer. */
 const batchHeadBytes = 128
 const noTag = -1
+/** Below the brokers' default max.message.bytes, with room for the batch's header. */
+const backlogBatchBytesMax = 1_000_000
 
 export class Producer {
   readonly #client: Client
@@ -102,6 +107,8 @@ export class Producer {
   #turnNowMs = 0
   /** Who waits for the record that is being appended. A field, so that `append` makes nothing. */
   #delivery: Deferred<DeliveredRecord> | null = null
+  /** Size up to which a full batch goes on growing while earlier ones wait; 0 = not at all. */
+  #backlogBatchBytes = backlogBatchBytesMax
   #state: 'open' | 'closing' | 'closed' = 'open'
 
   /** Called once for every batch, when all of it was delivered or given up. */
@@ -120,7 +127,7 @@ export class Producer {
     this.#options = {
       codec: options.codec ?? 'none',
       lingerMs: options.lingerMs ?? 5,
-      batchBytes: options.batchBytes ?? 512 * 1024,
+      batchBytes: options.batchBytes ?? 64 * 1024,
       bufferBytes: options.bufferBytes ?? 32 * 1024 * 1024,
       deliveryTimeoutMs,
       requestTimeoutMs: Math.min(options.requestTimeoutMs ?? 10_000, deliveryTimeoutMs),
@@ -134,9 +141,16 @@ export class Producer {
       isIdempotent: idempotent,
       unknownTopicTimeoutMs: Math.min(5000, deliveryTimeoutMs),
       isUrgent: ({ open }) =>
-        this.isFull || (open !== null && open.generation <= this.#urgentGeneration),
+        this.isFull ||
+        (open !== null &&
+          (open.generation <= this.#urgentGeneration ||
+            open.builder.sizeBytes + recordHeadBytes > this.#options.batchBytes)),
       onSettled: (batch, outcome) => this.#onSettled(batch, outcome),
-      onSplit: ({ generation }) => this.#count(generation, 1),
+      onSplit: ({ generation }) => {
+        // The topic takes no batches of that size.
+        this.#backlogBatchBytes = 0
+        this.#count(generation, 1)
+      },
       onTopic: (topic) => this.#updateTopic(topic),
     })
   }
@@ -249,7 +263,7 @@ export class Producer {
     const queue = topic.queues[partition]
     if (queue === undefined) throw this.#noSuchPartition(topic, partition)
     let batch = queue.open
-    if (batch !== null && batch.builder.sizeBytes + sizeBytes > this.#options.batchBytes) {
+    if (batch !== null && batch.builder.sizeBytes + sizeBytes > this.#batchLimit(queue)) {
       this.#seal(topic, queue)
       batch = null
     }
@@ -262,7 +276,19 @@ export class Producer {
     batch.bufferedBytes += after - before
     this.#bufferedBytes += after - before
     if (this.#delivery !== null) batch.addWaiter(this.#delivery, timestamp)
-    if (after + recordHeadBytes > this.#options.batchBytes) this.#seal(topic, queue)
+    if (after + recordHeadBytes <= this.#options.batchBytes) return
+    if (after + recordHeadBytes > this.#batchLimit(queue)) this.#seal(topic, queue)
+    else topic.partitioner.onBatchFull(queue.partition)
+  }
+
+  /**
+   * How large the open batch of a partition may get. While earlier batches wait for their turn it
+   * could not go out anyhow, so it grows: a slow broker gets fewer, larger batches.
+   */
+  #batchLimit(queue: PartitionQueue): number {
+    const { batchBytes } = this.#options
+    const isBacklogged = queue.waiting.length > 0
+    return isBacklogged ? Math.max(batchBytes, this.#backlogBatchBytes) : batchBytes
   }
 
   /** At most what the record takes in a batch. Throws KafkaError MESSAGE_TOO_LARGE. */
@@ -283,7 +309,7 @@ export class Producer {
   }
 
   #openBatch(queue: PartitionQueue): ProduceBatch {
-    const { batchBytes, codec } = this.#options
+    const { codec } = this.#options
     const level = this.#level
     const batch = new ProduceBatch({
       topic: queue.topic,
@@ -293,7 +319,7 @@ export class Producer {
       builder: {
         codec,
         // As the last one turned out, so that a busy partition's buffer need not grow.
-        initialBytes: Math.min(Math.max(queue.lastBatchBytes, 1024), batchBytes) + 64,
+        initialBytes: Math.min(Math.max(queue.lastBatchBytes, 1024), backlogBatchBytesMax) + 64,
         ...(level === undefined ? {} : { level }),
       },
     })

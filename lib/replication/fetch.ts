@@ -72,7 +72,9 @@ export async function fetchPartitions(
   }
   pass.release()
   const { ended, cancel } = purgatory.wait({
-    keys: [...new Set(targets.flatMap(({ source }) => (source instanceof KafkaError ? [] : source)))],
+    keys: [
+      ...new Set(targets.flatMap(({ source }) => (source instanceof KafkaError ? [] : source))),
+    ],
     isDone: visibleBytesWatch(targets, pass, options),
     timeoutMs: maxWaitMs,
   })
@@ -186,15 +188,13 @@ function visibleBytesWatch(
     const entry = watched.get(partition)
     const target = targets[entry?.index ?? -1]
     if (entry === undefined || target === undefined) return false
-    if (!partition.isLeader || partition.leaderEpoch !== entry.epoch) return true
+    if (!partition.isServing || partition.leaderEpoch !== entry.epoch) return true
     if (target.fetchOffset < partition.log.logStartOffset) return true
     if (partition.visibleEnd(isReadCommitted) <= target.fetchOffset) return false
     const position = pass.positions[entry.index] ?? null
     // Without a position only "anything at all" was asked for: see readOne.
     const bytes =
-      position === null
-        ? minBytes
-        : (pass.sizes[entry.index] ?? 0) + partition.bytesAfter(position)
+      position === null ? minBytes : (pass.sizes[entry.index] ?? 0) + partition.bytesAfter(position)
     total += bytes - entry.bytes
     entry.bytes = bytes
     return total >= minBytes

@@ -106,6 +106,11 @@ export class Partition {
     return !this.#isRemoved && this.#state.leader === this.#brokerId
   }
 
+  /** Whether it leads and its disk works: otherwise nobody need wait for it. */
+  get isServing(): boolean {
+    return this.isLeader && this.#failure === null && this.log.failure === null
+  }
+
   /** The end of what consumers see. */
   get highWatermark(): Offset {
     return this.#highWatermark
@@ -147,8 +152,9 @@ export class Partition {
    * the client names an epoch (not -1), FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH.
    */
   checkLeader(currentLeaderEpoch: LeaderEpoch = -1): void {
-    if (this.#failure !== null) {
-      throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${this.#failure.message}`)
+    const failure = this.#failure ?? this.log.failure
+    if (failure !== null) {
+      throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${failure.message}`)
     }
     const { leaderEpoch } = this.#state
     if (this.#isRemoved) this.#refuse('NOT_LEADER_OR_FOLLOWER', 'is not on this broker any more')
@@ -197,7 +203,11 @@ export class Partition {
   /** Whole batches from `offset` on, up to what the reader may see. */
   read(
     offset: Offset,
-    { maxBytes, minOneBatch, endOffset }: { maxBytes: number; minOneBatch: boolean; endOffset: Offset },
+    {
+      maxBytes,
+      minOneBatch,
+      endOffset,
+    }: { maxBytes: number; minOneBatch: boolean; endOffset: Offset },
   ): Promise<LogRead> {
     return this.log.read(offset, { maxBytes, minOneBatch, endOffset })
   }

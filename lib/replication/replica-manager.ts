@@ -158,7 +158,7 @@ export class ReplicaManager {
     if (acks === -1 && partition.highWatermark < endOffset) {
       const isOver = () =>
         partition.highWatermark >= endOffset ||
-        !partition.isLeader ||
+        !partition.isServing ||
         partition.leaderEpoch !== leaderEpoch
       await this.#producePurgatory.wait({ keys: [partition], isDone: isOver, timeoutMs }).ended
       this.#checkCommitted(partition, endOffset, timeoutMs)

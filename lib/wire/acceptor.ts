@@ -7,7 +7,13 @@
 
 import type { Clock, Timer } from '../io/clock.ts'
 import type { Logger } from '../io/logger.ts'
-import { type Address, addressText, type Listener, type Network, type Stream } from '../io/network.ts'
+import {
+  type Address,
+  addressText,
+  type Listener,
+  type Network,
+  type Stream,
+} from '../io/network.ts'
 import { RequestBudget } from './request-budget.ts'
 import {
   type ConnectionLimits,

@@ -175,7 +175,10 @@ export class ServerConnection implements BudgetWaiter {
   /** Closes it when it is idle, stalled, or too slow with a frame. */
   sweep(nowMs: number, idleMsMax: number): void {
     const { stalledMsMax, frameMsMax, frameBytesPerSecondMin } = this.#owner.limits
-    if (this.#outgoingBytes + this.#inFlightBytes > 0 && nowMs - this.#lastProgressMs > stalledMsMax) {
+    if (
+      this.#outgoingBytes + this.#inFlightBytes > 0 &&
+      nowMs - this.#lastProgressMs > stalledMsMax
+    ) {
       return this.destroy(new Error(`took no reply bytes for ${stalledMsMax} ms`))
     }
     const frameMs = frameMsMax + (1000 * this.#partialBytes) / frameBytesPerSecondMin
@@ -309,7 +312,8 @@ export class ServerConnection implements BudgetWaiter {
       if (slot.reply === null) continue
       const { chunks, afterSent } = slot.reply
       const sizeBytes = chunksSize(chunks)
-      if (this.#outgoingBytes + this.#inFlightBytes === 0) this.#lastProgressMs = this.#owner.monotonicMs()
+      if (this.#outgoingBytes + this.#inFlightBytes === 0)
+        this.#lastProgressMs = this.#owner.monotonicMs()
       this.#outgoing.push({ chunks, sizeBytes, afterSent, sentBytes: 0 })
       this.#finishedBytes -= sizeBytes
       this.#outgoingBytes += sizeBytes
@@ -375,9 +379,9 @@ export class ServerConnection implements BudgetWaiter {
     const mayRead =
       this.#isDraining ||
       (this.#waiting.length + this.#running < pipelinedMax &&
-      this.#unsentBytes() < unsentBytesMax &&
-      (heldBytes < heldBytesMax || !hasQueued) &&
-      this.#owner.budget.mayRead(this))
+        this.#unsentBytes() < unsentBytesMax &&
+        (heldBytes < heldBytesMax || !hasQueued) &&
+        this.#owner.budget.mayRead(this))
     if (mayRead === !this.#isPaused) return
     this.#isPaused = !mayRead
     if (!mayRead) return this.#stream.pause()

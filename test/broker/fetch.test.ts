@@ -31,13 +31,19 @@ test('every offset gives the whole batch it lies in, in every version', async ()
         maxWaitMs: 0,
         minBytes: 1,
         maxBytes: 1e6,
-        topics: [{ ...named, partitions: [{ partition: 0, fetchOffset: offset, partitionMaxBytes: 1e6 }] }],
+        topics: [
+          { ...named, partitions: [{ partition: 0, fetchOffset: offset, partitionMaxBytes: 1e6 }] },
+        ],
       })
       const partition = responses[0]?.partitions[0]
       assert.is(partition?.errorCode, 0, `v${version}`)
       assert.is(partition?.highWatermark, 6)
       assert.is(partition?.lastStableOffset, 6)
-      assert.is(baseOffsets(Buffer.concat(partition?.records ?? []))[0], base, `v${version} offset ${offset}`)
+      assert.is(
+        baseOffsets(Buffer.concat(partition?.records ?? []))[0],
+        base,
+        `v${version} offset ${offset}`,
+      )
     }
     client.stream.destroy()
   }
@@ -194,12 +200,20 @@ test('epochs fence: an old one, a new one, and one whose end is elsewhere', asyn
   const world = await filled()
   const { bytes } = await world.fetch('a', 0)
   const epoch = readBatchHeader(bytes).partitionLeaderEpoch
-  const fetchWith = (partitionFields: { currentLeaderEpoch?: number; lastFetchedEpoch?: number }, at = 3) =>
-    world.fetch('a', at, { version: 12, partitionFields })
+  const fetchWith = (
+    partitionFields: { currentLeaderEpoch?: number; lastFetchedEpoch?: number },
+    at = 3,
+  ) => world.fetch('a', at, { version: 12, partitionFields })
   assert.is((await fetchWith({ currentLeaderEpoch: epoch })).errorCode, 0)
-  assert.is((await fetchWith({ currentLeaderEpoch: epoch + 1 })).errorCode, errorCode('UNKNOWN_LEADER_EPOCH'))
+  assert.is(
+    (await fetchWith({ currentLeaderEpoch: epoch + 1 })).errorCode,
+    errorCode('UNKNOWN_LEADER_EPOCH'),
+  )
   if (epoch > 0) {
-    assert.is((await fetchWith({ currentLeaderEpoch: epoch - 1 })).errorCode, errorCode('FENCED_LEADER_EPOCH'))
+    assert.is(
+      (await fetchWith({ currentLeaderEpoch: epoch - 1 })).errorCode,
+      errorCode('FENCED_LEADER_EPOCH'),
+    )
   }
   const same = await fetchWith({ lastFetchedEpoch: epoch })
   assert.is(same.divergingEpoch.epoch, -1)

@@ -15,10 +15,19 @@ test('every version tells of brokers and topics', async () => {
   for (let version = 0; version <= 13; version++) {
     const answer = await world.call(Metadata, version, { topics: version === 0 ? [] : null })
     assert.is(answer.brokers.length, 1)
-    assert.equal([answer.brokers[0]?.host, answer.brokers[0]?.port], ['127.0.0.1', world.address.port])
+    assert.equal(
+      [answer.brokers[0]?.host, answer.brokers[0]?.port],
+      ['127.0.0.1', world.address.port],
+    )
     assert.equal(answer.topics.map(({ name }) => name).sort(), ['a', 'b'], `v${version}`)
     const partitions = answer.topics.find(({ name }) => name === 'a')?.partitions ?? []
-    assert.equal(partitions.map(({ partitionIndex, leaderId }) => [partitionIndex, leaderId]), [[0, 1], [1, 1]])
+    assert.equal(
+      partitions.map(({ partitionIndex, leaderId }) => [partitionIndex, leaderId]),
+      [
+        [0, 1],
+        [1, 1],
+      ],
+    )
     assert.is(answer.controllerId, version >= 1 ? 1 : -1)
     assert.is(answer.clusterId, version >= 2 ? world.broker.clusterId : null)
     const none = await world.call(Metadata, Math.max(version, 1), { topics: [] })
@@ -34,7 +43,9 @@ test('auto-creation needs the broker and the request to allow it', async () => {
     ['true', false, 4, false],
     ['false', true, 4, false],
   ] as const) {
-    const world = await Scenario.start({ configs: { 'auto.create.topics.enable': enable, 'num.partitions': '3' } })
+    const world = await Scenario.start({
+      configs: { 'auto.create.topics.enable': enable, 'num.partitions': '3' },
+    })
     const { topics } = await world.call(Metadata, version, {
       topics: [{ name: 'new' }],
       ...(version >= 4 && { allowAutoTopicCreation: allow }),
@@ -75,8 +86,16 @@ test('each listener is told its own address', async () => {
   const world = await Scenario.start({
     topics: ['a:1'],
     listeners: [
-      { name: 'OUTSIDE', listen: { host: '127.0.0.1', port: 0 }, advertise: { host: 'kafka.example', port: 9094 } },
-      { name: 'SAME', listen: { host: '127.0.0.1', port: 9555 }, advertise: { host: 'near.example', port: 0 } },
+      {
+        name: 'OUTSIDE',
+        listen: { host: '127.0.0.1', port: 0 },
+        advertise: { host: 'kafka.example', port: 9094 },
+      },
+      {
+        name: 'SAME',
+        listen: { host: '127.0.0.1', port: 9555 },
+        advertise: { host: 'near.example', port: 0 },
+      },
     ],
   })
   assert.equal(world.listener('OUTSIDE').port, 9094)
@@ -92,20 +111,29 @@ test('each listener is told its own address', async () => {
 test('authorized operations only when asked for', async () => {
   const world = await Scenario.start({ topics: ['a:1'] })
   const omitted = await world.call(Metadata, 9, { topics: [{ name: 'a' }] })
-  assert.equal([omitted.topics[0]?.topicAuthorizedOperations, omitted.clusterAuthorizedOperations], [-(2 ** 31), -(2 ** 31)])
+  assert.equal(
+    [omitted.topics[0]?.topicAuthorizedOperations, omitted.clusterAuthorizedOperations],
+    [-(2 ** 31), -(2 ** 31)],
+  )
   const given = await world.call(Metadata, 9, {
     topics: [{ name: 'a' }],
     includeTopicAuthorizedOperations: true,
     includeClusterAuthorizedOperations: true,
   })
-  assert.equal([given.topics[0]?.topicAuthorizedOperations, given.clusterAuthorizedOperations], [3576, 8096])
+  assert.equal(
+    [given.topics[0]?.topicAuthorizedOperations, given.clusterAuthorizedOperations],
+    [3576, 8096],
+  )
   await world.stop()
 })
 
 test('DescribeCluster tells controllers from brokers', async () => {
   const world = await Scenario.start()
   const answer = await world.call(DescribeCluster, 2, { includeFencedBrokers: true })
-  assert.equal([answer.errorCode, answer.clusterId, answer.controllerId], [0, world.broker.clusterId, 1])
+  assert.equal(
+    [answer.errorCode, answer.clusterId, answer.controllerId],
+    [0, world.broker.clusterId, 1],
+  )
   const controllers = await world.call(DescribeCluster, 1, { endpointType: 2 })
   assert.is(controllers.errorCode, errorCode('MISMATCHED_ENDPOINT_TYPE'))
   assert.ok(controllers.errorMessage)
@@ -150,7 +178,11 @@ test('ApiVersions tells of exactly what is served', async () => {
   const world = await Scenario.start()
   for (let version = 0; version <= 4; version++) {
     const software = { clientSoftwareName: 'a-1', clientSoftwareVersion: '1.0' }
-    const { errorCode: code, apiKeys } = await world.call(ApiVersions, version, version >= 3 ? software : {})
+    const { errorCode: code, apiKeys } = await world.call(
+      ApiVersions,
+      version,
+      version >= 3 ? software : {},
+    )
     assert.is(code, 0)
     const keys = apiKeys.map(({ apiKey }) => apiKey).sort((a, b) => a - b)
     assert.equal(keys, [0, 1, 2, 3, 18, 19, 20, 21, 22, 23, 32, 37, 44, 60, 75])
@@ -164,7 +196,9 @@ test('ApiVersions tells of exactly what is served', async () => {
 test('ApiVersions of a later version is answered in v0 with our range', async () => {
   const world = await Scenario.start()
   const client = await world.connect()
-  client.stream.write([Buffer.from('0000000e00120063000000070003616263000000', 'hex').subarray(0, 18)])
+  client.stream.write([
+    Buffer.from('0000000e00120063000000070003616263000000', 'hex').subarray(0, 18),
+  ])
   const { errorCode: code, apiKeys } = await client.answer(ApiVersions, 0)
   assert.is(code, errorCode('UNSUPPORTED_VERSION'))
   assert.equal(apiKeys, [{ apiKey: 18, minVersion: 0, maxVersion: 4 }])
@@ -215,7 +249,10 @@ test('a topic that is deleted and made again has a new id', async () => {
     acks: 1,
     topicData: [{ name: 'a', partitionData: [{ index: 0, records: [] }] }],
   })
-  assert.is(produced.responses[0]?.partitionResponses[0]?.errorCode, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
+  assert.is(
+    produced.responses[0]?.partitionResponses[0]?.errorCode,
+    errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
+  )
   await world.call(Metadata, 9, { topics: [{ name: 'a' }] })
   const after = await world.topicId('a')
   assert.is.not(after, before)

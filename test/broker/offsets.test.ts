@@ -24,14 +24,25 @@ async function ask(
 ) {
   const { topics } = await world.call(ListOffsets, version, {
     replicaId: -1,
-    topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp, ...(version >= 4 && { currentLeaderEpoch }) }] }],
+    topics: [
+      {
+        name: topic,
+        partitions: [{ partitionIndex: 0, timestamp, ...(version >= 4 && { currentLeaderEpoch }) }],
+      },
+    ],
   })
   const found = topics[0]?.partitions[0]
   return [found?.errorCode, found?.offset, found?.timestamp]
 }
 
 const unsupported = errorCode('UNSUPPORTED_VERSION')
-const cases: readonly (readonly [timestamp: number, version: number, code: number, offset: number, time: number])[] = [
+const cases: readonly (readonly [
+  timestamp: number,
+  version: number,
+  code: number,
+  offset: number,
+  time: number,
+])[] = [
   [-1, 1, 0, 4, -1],
   [-1, 11, 0, 4, -1],
   [-2, 1, 0, 0, -1],
@@ -56,8 +67,16 @@ test('special timestamps and times', async () => {
     assert.equal(answer, [code, offset, time], `${timestamp} v${version}`)
   }
   assert.equal(await ask(world, -3, { topic: 'empty' }), [0, -1, -1])
-  assert.equal(await ask(world, -1, { topic: 'nope' }), [errorCode('UNKNOWN_TOPIC_OR_PARTITION'), -1, -1])
-  assert.equal(await ask(world, -1, { currentLeaderEpoch: 99 }), [errorCode('UNKNOWN_LEADER_EPOCH'), -1, -1])
+  assert.equal(await ask(world, -1, { topic: 'nope' }), [
+    errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
+    -1,
+    -1,
+  ])
+  assert.equal(await ask(world, -1, { currentLeaderEpoch: 99 }), [
+    errorCode('UNKNOWN_LEADER_EPOCH'),
+    -1,
+    -1,
+  ])
   await world.stop()
 })
 

@@ -62,18 +62,51 @@ const cases: readonly {
   { what: 'unknown partition', error: 'UNKNOWN_TOPIC_OR_PARTITION', partition: 7, records: good },
   { what: 'negative partition', error: 'UNKNOWN_TOPIC_OR_PARTITION', partition: -1, records: good },
   { what: 'acks 2', error: 'INVALID_REQUIRED_ACKS', acks: 2, records: good },
-  { what: 'an internal topic', error: 'INVALID_TOPIC_EXCEPTION', topic: '__consumer_offsets', records: good },
+  {
+    what: 'an internal topic',
+    error: 'INVALID_TOPIC_EXCEPTION',
+    topic: '__consumer_offsets',
+    records: good,
+  },
   { what: 'no batch', error: 'INVALID_RECORD', records: new Uint8Array(0) },
   { what: 'two batches', error: 'INVALID_RECORD', records: Buffer.concat([good, good]) },
   { what: 'a cut batch', error: 'INVALID_RECORD', records: good.subarray(0, good.length - 1) },
   { what: 'magic 1', error: 'INVALID_RECORD', records: withByte(good, 16, 1) },
   { what: 'a wrong CRC', error: 'CORRUPT_MESSAGE', records: corrupted(good, good.length - 1) },
-  { what: 'zstd before v7', error: 'UNSUPPORTED_COMPRESSION_TYPE', version: 6, records: batch(['x'], { codec: 'zstd' }) },
+  {
+    what: 'zstd before v7',
+    error: 'UNSUPPORTED_COMPRESSION_TYPE',
+    version: 6,
+    records: batch(['x'], { codec: 'zstd' }),
+  },
   { what: 'a control batch', error: 'INVALID_RECORD', records: batch(['x'], { isControl: true }) },
-  { what: 'a batch above max.message.bytes', error: 'MESSAGE_TOO_LARGE', topic: 'small', records: batch(['x'.repeat(2000)]) },
-  { what: 'a time too far ahead', error: 'INVALID_TIMESTAMP', records: batch(['x'], { timestamp: timestampNow + 7_200_000 }) },
-  { what: 'no key on a compacted topic', error: 'INVALID_RECORD', topic: 'compacted', records: good },
-  { what: 'a transactional batch', error: 'INVALID_TXN_STATE', records: batch(['x'], { isTransactional: true, producerId: 5, producerEpoch: 0, baseSequence: 0 }) },
+  {
+    what: 'a batch above max.message.bytes',
+    error: 'MESSAGE_TOO_LARGE',
+    topic: 'small',
+    records: batch(['x'.repeat(2000)]),
+  },
+  {
+    what: 'a time too far ahead',
+    error: 'INVALID_TIMESTAMP',
+    records: batch(['x'], { timestamp: timestampNow + 7_200_000 }),
+  },
+  {
+    what: 'no key on a compacted topic',
+    error: 'INVALID_RECORD',
+    topic: 'compacted',
+    records: good,
+  },
+  {
+    what: 'a transactional batch',
+    error: 'INVALID_TXN_STATE',
+    records: batch(['x'], {
+      isTransactional: true,
+      producerId: 5,
+      producerEpoch: 0,
+      baseSequence: 0,
+    }),
+  },
 ]
 
 function withByte(bytes: Uint8Array, position: number, value: number): Uint8Array {
@@ -138,7 +171,11 @@ test('acks=0 has no answer; an error closes the connection', async () => {
     { name, partitionData: [{ index: 0, records: [batch(['x'])] }] },
   ]
   client.send(Produce, 9, { acks: 0, timeoutMs: 1000, topicData: topicData('a') })
-  const second = await client.call(Produce, 9, { acks: 1, timeoutMs: 1000, topicData: topicData('a') })
+  const second = await client.call(Produce, 9, {
+    acks: 1,
+    timeoutMs: 1000,
+    topicData: topicData('a'),
+  })
   assert.is(second.responses[0]?.partitionResponses[0]?.baseOffset, 1)
   client.send(Produce, 9, { acks: 0, timeoutMs: 1000, topicData: topicData('nope') })
   await world.env.clock.settle()
@@ -194,8 +231,7 @@ test('an idempotent batch that comes again gets its first offset', async () => {
     transactionalId: null,
     transactionTimeoutMs: 1000,
   })
-  const of = (baseSequence: number) =>
-    batch(['x'], { producerId, producerEpoch, baseSequence })
+  const of = (baseSequence: number) => batch(['x'], { producerId, producerEpoch, baseSequence })
   assert.is((await world.produce('a', of(0))).baseOffset, 0)
   assert.is((await world.produce('a', of(1))).baseOffset, 1)
   assert.is((await world.produce('a', of(0))).baseOffset, 0)

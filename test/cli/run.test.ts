@@ -233,6 +233,27 @@ test('SIGINT and SIGTERM end a wait at once: 130, 143', async () => {
   }
 })
 
+test('an error that nobody caught is a bug of ours: 70, with what to report', async () => {
+  const peer = await silentPeer()
+  try {
+    const faults = ['throw new Error("planted")', 'Promise.reject(new Error("planted"))']
+    await all(faults, async (fault) => {
+      // Once the command watches for what nobody catches.
+      const wait = `if (process.listenerCount("unhandledRejection") === 0) return; clearInterval(timer)`
+      const module = `data:text/javascript,const timer = setInterval(() => { ${wait}; ${fault} }, 50)`
+      const variables = { NODE_OPTIONS: `--import="${module.replaceAll('"', '%22')}"` }
+      const { code, stdout, stderr } = await ottla(['topic', 'list', '-b', peer.address], {
+        variables,
+      })
+      assert.equal([code, stdout], [70, ''], stderr)
+      assert.ok(/^ottla(?: topic list)?: this is a bug in ottla: planted\n/.test(stderr), stderr)
+      assert.ok(stderr.includes('please report it'), stderr)
+    })
+  } finally {
+    peer.close()
+  }
+})
+
 test('a reader that goes away ends a command quietly with 0', async () => {
   const { code, stderr } = shell(
     'set -o pipefail; ottla help --json | head -c 1 >/dev/null; echo ${PIPESTATUS[0]} >&2',

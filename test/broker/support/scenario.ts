@@ -225,7 +225,12 @@ export class RawClient {
   }
 
   /** Queues a request; `answer` takes the replies in order. */
-  send<A extends Api>(api: A, version: number, body: Encodable<RequestOf<A>>, clientId = 'test'): void {
+  send<A extends Api>(
+    api: A,
+    version: number,
+    body: Encodable<RequestOf<A>>,
+    clientId = 'test',
+  ): void {
     const header = { correlationId: this.#correlationId++, clientId }
     this.stream.write(encodeRequest(api, version, header, body))
   }

@@ -78,3 +78,13 @@ export function rowsOf<A extends Api>(api: A) {
     }
   }
 }
+
+/** Accepts a difference at paths that match. */
+export function accept(reason: string, path: RegExp, versions: readonly [number, number] = [0, 99]) {
+  const accepted: Accepted = {
+    reason,
+    is: (difference, { version }) =>
+      path.test(difference.path) && version >= versions[0] && version <= versions[1],
+  }
+  return accepted
+}
