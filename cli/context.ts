@@ -38,13 +38,19 @@ export async function openSession(
   const env = nodeEnv({ log })
   let client: Promise<Client> | undefined
   let lastWords = () => ''
-  const waits = new Set<() => void>()
+  const { waiting, endWaits } = waitLines(settings)
   const context: CommandContext = {
     env,
     globals: settings,
-    client: () => (client ??= openClient(settings, env)),
+    client: () => {
+      // What only asks waits for its answer from here on; the rest knows better what it waits for.
+      if (command.onSignal === 'drop' && client === undefined) {
+        waiting(`waiting for ${settings.brokers.join(',')}`)
+      }
+      return (client ??= openClient(settings, env))
+    },
     out: createOutput({
-      sink,
+      sink: before(endWaits, sink),
       format: formatFor(settings, sink.isTty),
       header: settings.header,
       colour,
@@ -54,16 +60,18 @@ export async function openSession(
     stdinIsTty: isatty(0),
     stderrIsTty: isatty(2),
     note: (line) => {
+      endWaits()
       if (!settings.quiet) writeStderr(line)
     },
-    warn: (line) => writeStderr(`ottla ${command.name}: ${line}`),
-    waiting: (what) => {
-      if (!isatty(2) || !canSpin(process.stderr, variables, settings.quiet)) return () => {}
-      const stop = startSpinner(what, colourLevel(true, settings.color, variables) > 0)
-      waits.add(stop)
-      return stop
+    warn: (line) => {
+      endWaits()
+      writeStderr(`ottla ${command.name}: ${line}`)
     },
-    ask: (question) => ask(question, signal),
+    waiting,
+    ask: (question) => {
+      endWaits()
+      return ask(question, signal)
+    },
     signal,
     onForcedExit: (words) => {
       lastWords = words
@@ -75,12 +83,41 @@ export async function openSession(
   }
   return {
     context,
+    endWaits,
+    close: () => void client?.then((one) => one.close()),
+    lastWords: () => lastWords(),
+  }
+}
+
+/** The lines that show who is waited for, on a terminal; all of them end together. */
+function waitLines({ quiet, color }: Settings) {
+  const waits = new Set<() => void>()
+  return {
+    waiting: (what: string) => {
+      // Not process.stderr first: to touch it is to open it.
+      if (!isatty(2) || !canSpin(process.stderr, process.env, quiet)) return () => {}
+      const stop = startSpinner(what, colourLevel(true, color, process.env) > 0)
+      waits.add(stop)
+      return stop
+    },
     endWaits: () => {
       for (const stop of waits) stop()
       waits.clear()
     },
-    close: () => void client?.then((one) => one.close()),
-    lastWords: () => lastWords(),
+  }
+}
+
+/** The sink, with something to do before each write. */
+function before(first: () => void, sink: Sink): Sink {
+  return {
+    isTty: sink.isTty,
+    get isClosed() {
+      return sink.isClosed
+    },
+    write: (chunks) => {
+      first()
+      return sink.write(chunks)
+    },
   }
 }
 

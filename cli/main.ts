@@ -11,11 +11,10 @@ declare const OTTLA_VERSION: string
 // A member named __proto__ in JSON from outside must be a member like any other.
 Reflect.deleteProperty(Object.prototype, '__proto__')
 
-/** `__complete` is for the shell, `__man DIR` for building the package. */
+/** `__complete` is for the shell. */
 async function start(): Promise<void> {
   const [first, ...rest] = argv
   if (first === '__complete') return (await import('./complete.ts')).complete(rest)
-  if (first === '__man') return (await import('./man.ts')).writeManPages(rest[0] ?? 'man')
   return (await import('./run.ts')).main(argv)
 }
 

@@ -4,8 +4,6 @@
  * result; a test compares.
  */
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Command } from '../commands/command.ts'
 import { properties } from '../commands/properties.ts'
 import type { Setting } from '../lib/base/setting.ts'
@@ -56,13 +54,6 @@ export async function manPages(): Promise<Map<string, string>> {
     exitCodesPage(),
   ]
   return new Map(pages.map((page) => [`${page.name}.${page.section}`, roffPage(page)]))
-}
-
-/** Replaces what is in `folder` by today's pages. */
-export async function writeManPages(folder: string): Promise<void> {
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  for (const [name, text] of await manPages()) writeFileSync(join(folder, name), text)
 }
 
 /** `ottla-topic-list` */

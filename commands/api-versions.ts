@@ -1,10 +1,9 @@
 /** `api-versions`: which requests brokers serve, in which versions. */
 
 import { Admin } from '../lib/client/admin.ts'
-import { CommandError, command, exitCodes } from './command.ts'
+import { CommandError, command, exitCodes, exitOfItems } from './command.ts'
 import { failureOf } from './failures.ts'
 import { integer } from './options.ts'
-import { exitOfItems } from './command.ts'
 
 const columns = [
   { title: 'BROKER', key: 'broker', about: 'id', isNumber: true },
@@ -26,9 +25,7 @@ export const apiVersions = command({
   exits: { 3: 'no such broker', 7: 'some brokers did not answer' },
   run: async (context, { broker }) => {
     const admin = new Admin(await context.client())
-    const done = context.waiting(`waiting for ${context.globals.brokers.join(',')}`)
     const all = await admin.apiVersions()
-    done()
     const asked = all.filter((one) => broker === undefined || one.broker.id === broker)
     if (asked.length === 0) {
       const ids = all.map((one) => one.broker.id).join(', ')

@@ -21,9 +21,7 @@ export const clusterInfo = command({
   columns,
   run: async (context) => {
     const client = await context.client()
-    const done = context.waiting(`waiting for ${context.globals.brokers.join(',')}`)
     const { clusterId, controllerId, brokers } = await client.metadata({ topics: [] })
-    done()
     const rows = [...brokers]
       .sort((left, right) => left.id - right.id)
       .map(({ id, host, port, rack }) => ({

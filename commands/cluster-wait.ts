@@ -42,7 +42,6 @@ export const clusterWait = command({
     const client = await context.client()
     const { clock } = context.env
     const untilMs = clock.monotonicMs() + timeout
-    const done = context.waiting(`waiting for ${context.globals.brokers.join(',')}`)
     for (;;) {
       const leftMs = untilMs - clock.monotonicMs()
       const missing = await missingNow(context, client, { conditions, leftMs })
@@ -50,7 +49,6 @@ export const clusterWait = command({
       if (clock.monotonicMs() + pollMs > untilMs) throw missing
       await sleep(clock, pollMs, context.signal)
     }
-    done()
     return exitCodes.done
   },
 })

@@ -6,7 +6,7 @@
 
 import { CommandError, command, exitCodes } from './command.ts'
 import { consumeRecords } from './records/consume-command.ts'
-import { consumeOptions } from './records/consume-options.ts'
+import { consumeOptions, offsetSpecOf } from './records/consume-options.ts'
 
 export const consume = command({
   name: 'consume',
@@ -33,13 +33,12 @@ export const consume = command({
     4: 'a batch is damaged',
   },
   run: async (context, args) => {
-    const { offset: spec, tail = null, count } = args
-    const isFromStart = spec.range?.from.kind === 'start' && spec.range.to === null
-    if (tail !== null && (!isFromStart || spec.partitions.size > 0)) {
+    const { offset, tail = null, count } = args
+    if (tail !== null && offset !== null) {
       throw new CommandError(exitCodes.usage, '--tail and -o cannot go together')
     }
     return consumeRecords(context, args, {
-      spec,
+      spec: offsetSpecOf(args, context),
       tail,
       countMax: count ?? Number.POSITIVE_INFINITY,
     })

@@ -3,8 +3,8 @@
  * of the protocol to exit codes.
  */
 
-import { CommandError, type ExitCode, exitCodes } from './command.ts'
 import type { ErrorName } from '../lib/base/errors.ts'
+import { CommandError, type ExitCode, exitCodes } from './command.ts'
 
 /** A failure as it is shown. */
 export interface Failure {

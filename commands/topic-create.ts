@@ -71,13 +71,11 @@ export const topicCreate = command({
     const wanted = await wantedTopics(context, args)
     const client = await context.client()
     const admin = new Admin(client)
-    const done = context.waiting(`waiting for ${context.globals.brokers.join(',')}`)
     const results = await admin.createTopics(wanted, { validateOnly: args.dryRun })
     const outcomes = results.map((result) => outcomeOf(result, args))
     const created = outcomes.filter(({ status }) => status === 'created').map(({ name }) => name)
     const lateness = args.noWait || created.length === 0 ? null : await leaderless(admin, created)
     const rows = await rowsOf(client, results, outcomes)
-    done()
     await context.out.snapshot({ kind: 'topic-create', plural: 'topics', columns, rows })
     const exit = reportItems(context, 'topic', outcomes)
     if (lateness !== null) throw lateness

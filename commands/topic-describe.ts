@@ -63,11 +63,9 @@ export const topicDescribe = command({
   },
   run: async (context, { configs, health, positionals }) => {
     const client = await context.client()
-    const done = context.waiting(`waiting for ${context.globals.brokers.join(',')}`)
     const { brokers } = context.globals
     const { topics, missing, known } = await findTopics(client, positionals)
     const described = await describe(context, topics, { configs, health })
-    done()
     const [onlyMissing] = missing
     if (topics.length === 0 && missing.length === 1 && onlyMissing !== undefined) {
       throw noSuchTopic(onlyMissing, brokers, known)

@@ -38,11 +38,9 @@ export const topicGrow = command({
       )
     }
     const admin = new Admin(client)
-    const done = context.waiting(`waiting for ${context.globals.brokers.join(',')}`)
     const [result] = await admin.createPartitions([{ name, count }])
     if (result?.error) throw result.error
     const after = await grown(client, name, { admin, count })
-    done()
     await context.out.snapshot({
       kind: 'topic-grow',
       plural: 'partitions',

@@ -37,14 +37,12 @@ export const topicList = command({
   columns: [...columns, sizeColumn],
   run: async (context, { regex, internal, size, positionals: [pattern] }) => {
     const client = await context.client()
-    const done = context.waiting(`waiting for ${context.globals.brokers.join(',')}`)
     const matches = pattern === undefined ? () => true : await nameMatcher(pattern, regex)
     const { topics } = await client.metadata()
     const shown = sortedByName(topics).filter(
       ({ name, isInternal }) => (internal || !isInternal || name === pattern) && matches(name),
     )
     const sizes = size ? await sizesOfTopics(context) : null
-    done()
     await context.out.snapshot({
       kind: 'topic-list',
       plural: 'topics',

@@ -1,8 +1,8 @@
 /** `topic offsets`: first and next offset of each partition, and the offset at a time. */
 
-import { parsePartitionList } from './records/partition-list.ts'
 import { command } from './command.ts'
 import { option, time } from './options.ts'
+import { parsePartitionList } from './records/partition-list.ts'
 import { findTopic } from './topics/find.ts'
 import { partitionRanges, reportRanges, selectPartitions } from './topics/ranges.ts'
 import { timeMs } from './values.ts'
@@ -42,12 +42,10 @@ export const topicOffsets = command({
   exits: { 3: 'no such topic or partition', 7: 'partitions failed in different ways' },
   run: async (context, { at, partition, positionals: [name = ''] }) => {
     const client = await context.client()
-    const done = context.waiting(`waiting for ${context.globals.brokers.join(',')}`)
     const topic = await findTopic(client, name, context.globals.brokers)
     const wanted = selectPartitions(topic, partition)
     const atMs = at === undefined ? null : timeMs(at, context.env.clock.nowMs())
     const ranges = await partitionRanges(client, [wanted], atMs)
-    done()
     await context.out.snapshot({
       kind: 'topic-offsets',
       plural: 'partitions',

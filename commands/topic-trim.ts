@@ -1,7 +1,7 @@
 /** `topic trim`: deletes the oldest records of a topic's partitions, up to an offset or a time. */
 
-import { Admin } from '../lib/client/admin.ts'
 import type { Offset } from '../lib/base/types.ts'
+import { Admin } from '../lib/client/admin.ts'
 import { type CommandContext, CommandError, command, type ExitCode, exitCodes } from './command.ts'
 import { failureOf } from './failures.ts'
 import { flag, option } from './options.ts'

@@ -5,7 +5,7 @@
 
 import { SettingError } from '../../lib/base/setting.ts'
 import { singleNodeConfigs } from '../../lib/config/broker-groups.ts'
-import { checkBrokerConfigs, type Configs, unknownSetting } from '../../lib/config/config.ts'
+import { type Configs, checkBrokerConfigs, unknownSetting } from '../../lib/config/config.ts'
 import { parseProperties } from '../../lib/config/properties.ts'
 import { readFile } from '../../lib/io/disk.ts'
 import { type CommandContext, CommandError, exitCodes } from '../command.ts'

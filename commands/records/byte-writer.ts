@@ -7,6 +7,8 @@
 import { asBuffer } from '../../lib/base/bytes.ts'
 
 const initialBytes = 64 * 1024
+/** A buffer that once had to grow further begins with this again. */
+const capacityMax = 1024 * 1024
 
 export class ByteWriter {
   #buffer: Buffer
@@ -102,7 +104,7 @@ export class ByteWriter {
   /** What was written, as a view over memory that is then no longer the writer's. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#size)
-    this.#buffer = Buffer.allocUnsafeSlow(Math.min(Math.max(initialBytes, this.#size), 1 << 20))
+    this.#buffer = Buffer.allocUnsafeSlow(Math.min(this.#buffer.length, capacityMax))
     this.#size = 0
     return taken
   }

@@ -6,7 +6,7 @@ import { bytes, duration, flag, integer, option, repeated, text } from '../optio
 import { BadValue, parseBytes, parseInteger } from '../values.ts'
 import { mergePerField, parseRendering } from './encoding.ts'
 import { compileFormat } from './format.ts'
-import { parseOffsetSpec } from './offset-spec.ts'
+import { type OffsetSpec, parseOffsetSpec } from './offset-spec.ts'
 import { parsePartitionList } from './partition-list.ts'
 import { type Printer, printerOf } from './record-writers.ts'
 
@@ -22,7 +22,7 @@ const offsetOption = {
     letter: 'o',
     word: 'O',
   }),
-  read: parseOffsetSpec,
+  read: (texts: readonly string[]) => (texts.length === 0 ? null : parseOffsetSpec(texts)),
 }
 
 /** What both commands have. */
@@ -56,8 +56,12 @@ export const readOptions = {
 
 export const consumeOptions = {
   offset: offsetOption,
+  fromBeginning: flag('as -o start', { hidden: true }),
   tail: integer({ min: 0 })('only the last N records over all partitions, by time; then follow'),
-  count: integer({ min: 0 })('exit after N records', { letter: 'n', aliases: ['c', 'num'] }),
+  count: integer({ min: 0 })('exit after N records', {
+    letter: 'n',
+    aliases: ['c', 'num', 'max-messages'],
+  }),
   ...readOptions,
 }
 
@@ -75,6 +79,21 @@ function refuseOffset(texts: readonly string[]): undefined {
   if (texts.length > 0)
     throw new BadValue('no offset: tail begins at the last records; see consume')
   return undefined
+}
+
+/**
+ * Where reading starts: -o, else what -X auto.offset.reset says, else the start. Throws CommandError
+ * 2 for -o beside --from-beginning.
+ */
+export function offsetSpecOf(
+  { offset, fromBeginning }: Args<typeof consumeOptions>,
+  { globals }: CommandContext,
+): OffsetSpec {
+  if (offset !== null && fromBeginning) {
+    throw usage('-o and --from-beginning cannot go together')
+  }
+  const reset = fromBeginning ? 'start' : (globals.properties['auto.offset.reset'] ?? 'start')
+  return offset ?? parseOffsetSpec([/latest|largest|end/.test(reset) ? 'end' : 'start'])
 }
 
 export type ReadArgs = Args<typeof readOptions>

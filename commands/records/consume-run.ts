@@ -114,7 +114,7 @@ export class ConsumeRun {
 
   /**
    * The hot path of `consume | ...`: values and a delimiter. A record takes at least seven bytes
-   * beside its value, so what is written never overtakes what is read. Measured in test/bench/cli.ts.
+   * beside its value, so what is written never overtakes what is read. Measured in test/bench/pipes.ts.
    */
   #writePlain(cursor: RecordCursor, delimiter: number): void {
     const out = this.#out

@@ -12,6 +12,7 @@ import { partitionRanges } from './partition-list.ts'
  */
 export async function lookUpTopic(context: CommandContext, name: string): Promise<TopicMetadata> {
   const client = await context.client()
+  const answered = context.waiting(context.globals.brokers.join(','))
   try {
     return await client.topic(name)
   } catch (error) {
@@ -19,6 +20,8 @@ export async function lookUpTopic(context: CommandContext, name: string): Promis
     const { topics } = await client.metadata()
     const known = topics.filter(({ isInternal }) => !isInternal).map((topic) => topic.name)
     throw noSuchTopic(name, context.globals.brokers, known)
+  } finally {
+    answered()
   }
 }
 

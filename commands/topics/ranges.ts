@@ -4,7 +4,7 @@ import type { Offset } from '../../lib/base/types.ts'
 import type { Client } from '../../lib/client/client.ts'
 import type { TopicMetadata } from '../../lib/client/metadata-cache.ts'
 import { listOffsets } from '../../lib/client/offsets.ts'
-import { CommandError, type CommandContext, type ExitCode, exitCodes } from '../command.ts'
+import { type CommandContext, CommandError, type ExitCode, exitCodes } from '../command.ts'
 import { failureOf } from '../failures.ts'
 
 export interface PartitionRange {

@@ -91,13 +91,14 @@ export async function writeRecords(
   records: readonly ProducerRecord[],
 ): Promise<void> {
   const producer = new Producer(client)
-  let failure: Error | null = null
+  const failures: Error[] = []
   producer.onDelivery = ({ error }) => {
-    failure ??= error
+    if (error !== null) failures.push(error)
   }
   for (const record of records) if (!producer.append(record)) await producer.drained()
   await producer.close()
-  if (failure !== null) throw failure
+  const [failure] = failures
+  if (failure !== undefined) throw failure
 }
 
 /** What a topic holds, a line per record, by partition. */
