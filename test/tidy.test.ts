@@ -26,6 +26,16 @@ test('no file in the project is larger than 200 KB', () => {
   assert.equal(large, [])
 })
 
+test('package.json lists every man page, so that man finds them after an installation', () => {
+  const { man } = JSON.parse(readFileSync('package.json', 'utf8')) as { man: string[] }
+  assert.equal(
+    man,
+    readdirSync('man')
+      .sort()
+      .map((name) => `./man/${name}`),
+  )
+})
+
 const header = '/** A file. */\n'
 const filler = (count: number) => 'x()\n'.repeat(count)
 
