@@ -35,9 +35,9 @@ import { Admin, Client, Consumer, KafkaError, Producer } from 'ottla'
 
 const client: Client = new Client({ brokers: [process.env['BROKERS'] ?? ''] })
 const admin = new Admin(client)
-await admin.createTopics([{ topic: 'typed', partitions: 1 }])
+await admin.createTopics([{ name: 'typed', partitions: 1 }])
 const producer = new Producer(client, { acks: 'all' })
-const sent = await producer.send({ topic: 'typed', key: 'k', value: 'from the package' })
+const sent = await producer.send({ topic: 'typed', key: Buffer.from('k'), value: Buffer.from('from the package') })
 await producer.close()
 const consumer = new Consumer(client)
 const error: KafkaError | null = null

@@ -1,9 +1,9 @@
 /** The machine's processes. */
 
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, realpathSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
-import { dirname, resolve as resolvePath } from 'node:path'
+import { dirname, join } from 'node:path'
 import { hasErrorCode } from '../disk.ts'
 import type { Processes } from '../processes.ts'
 
@@ -12,7 +12,10 @@ const [program = process.execPath, script = ''] = process.argv
 export const nodeProcesses: Processes = {
   pid: process.pid,
   self: [program, script],
-  packageFolder: resolvePath(dirname(script), '..'),
+  // npm starts it through a link in node_modules/.bin.
+  get packageFolder() {
+    return join(dirname(realpathSync(script)), '..')
+  },
   async bootId() {
     try {
       return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
