@@ -6,8 +6,8 @@
 
 import { type ErrorName, errorName, KafkaError } from '../base/errors.ts'
 import type { BrokerId, TopicPartition } from '../base/types.ts'
-import { apiNames } from '../protocol/apis/index.ts'
 import { DescribeCluster } from '../protocol/apis/describe-cluster.ts'
+import { apiNames } from '../protocol/apis/index.ts'
 import {
   type AlterConfigs,
   type AlterConfigsResult,

@@ -30,11 +30,10 @@ export interface ProducerOptions {
   readonly level?: number
   /** How long a batch waits for more records, in ms (default 5). */
   readonly lingerMs?: number
-  /**
-   * Size at which a batch goes out, before compression (default 64 KiB). While earlier ones wait it
-   * grows on, up to 1,000,000.
-   */
+  /** Size at which a batch goes out, before compression (default 64 KiB). */
   readonly batchBytes?: number
+  /** While earlier batches wait, a batch grows on up to this size (default 1,000,000). */
+  readonly maxBatchBytes?: number
   /** Memory for records that are not delivered yet (default 32 MiB). */
   readonly bufferBytes?: number
   /** From append to the last attempt's end, in ms (default 30000). */
@@ -85,7 +84,7 @@ const recordHeadBytes = 40
 const batchHeadBytes = 128
 const noTag = -1
 /** Below the brokers' default max.message.bytes, with room for the batch's header. */
-const backlogBatchBytesMax = 1_000_000
+const maxBatchBytesDefault = 1_000_000
 
 export class Producer {
   readonly #client: Client
@@ -108,7 +107,7 @@ export class Producer {
   /** Who waits for the record that is being appended. A field, so that `append` makes nothing. */
   #delivery: Deferred<DeliveredRecord> | null = null
   /** Size up to which a full batch goes on growing while earlier ones wait; 0 = not at all. */
-  #backlogBatchBytes = backlogBatchBytesMax
+  #backlogBatchBytes: number
   #state: 'open' | 'closing' | 'closed' = 'open'
 
   /** Called once for every batch, when all of it was delivered or given up. */
@@ -128,6 +127,7 @@ export class Producer {
       codec: options.codec ?? 'none',
       lingerMs: options.lingerMs ?? 5,
       batchBytes: options.batchBytes ?? 64 * 1024,
+      maxBatchBytes: options.maxBatchBytes ?? maxBatchBytesDefault,
       bufferBytes: options.bufferBytes ?? 32 * 1024 * 1024,
       deliveryTimeoutMs,
       requestTimeoutMs: Math.min(options.requestTimeoutMs ?? 10_000, deliveryTimeoutMs),
@@ -135,6 +135,7 @@ export class Producer {
       maxInFlight: idempotent ? Math.min(options.maxInFlight ?? 5, 5) : (options.maxInFlight ?? 5),
       partitioner: options.partitioner ?? 'murmur2',
     }
+    this.#backlogBatchBytes = this.#options.maxBatchBytes
     this.#sender = new Sender(client, {
       ...this.#options,
       acks,
@@ -309,7 +310,7 @@ export class Producer {
   }
 
   #openBatch(queue: PartitionQueue): ProduceBatch {
-    const { codec } = this.#options
+    const { codec, maxBatchBytes } = this.#options
     const level = this.#level
     const batch = new ProduceBatch({
       topic: queue.topic,
@@ -319,7 +320,7 @@ export class Producer {
       builder: {
         codec,
         // As the last one turned out, so that a busy partition's buffer need not grow.
-        initialBytes: Math.min(Math.max(queue.lastBatchBytes, 1024), backlogBatchBytesMax) + 64,
+        initialBytes: Math.min(Math.max(queue.lastBatchBytes, 1024), maxBatchBytes) + 64,
         ...(level === undefined ? {} : { level }),
       },
     })

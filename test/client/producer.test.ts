@@ -21,7 +21,7 @@ interface World {
 async function world(options: ProducerOptions = {}, nodes = 1): Promise<World> {
   const cluster = await FakeCluster.start({ nodes })
   const client = new Client({ env: cluster.env, brokers: cluster.brokers })
-  const producer = new Producer(client, { batchBytes: 400, ...options })
+  const producer = new Producer(client, { batchBytes: 400, maxBatchBytes: 400, ...options })
   const reports: DeliveryReport[] = []
   producer.onDelivery = (report) => reports.push(report)
   return { cluster, client, producer, reports }
@@ -31,15 +31,11 @@ function value(index: number): string {
   return `value ${index} `.padEnd(90, '.')
 }
 
-/** Appends `count` records (three to a batch), gently enough for several requests to be in flight. */
-async function appendAll(
-  { cluster, producer }: World,
-  topic: string,
-  count: number,
-): Promise<void> {
+/** Appends `count` records, three in a turn: as many as a batch takes, and several requests are in flight. */
+async function appendAll({ producer }: World, topic: string, count: number): Promise<void> {
   for (let index = 0; index < count; index++) {
     producer.append({ topic, value: Buffer.from(value(index)) }, index)
-    if (index % 6 === 5) await cluster.env.clock.settle()
+    if (index % 3 === 2) await new Promise((resolve) => setImmediate(resolve))
   }
 }
 
@@ -54,7 +50,11 @@ function failuresOf(reports: readonly DeliveryReport[]): string[] {
 test('records are delivered in order, with one report per batch', async () => {
   const all = await world()
   const partition = all.cluster.single('t')
-  await appendAll(all, 't', 30)
+  await drive(all.cluster.env, all.client.topic('t'))
+  for (let index = 0; index < 30; index++) {
+    all.producer.append({ topic: 't', value: Buffer.from(value(index)) }, index)
+    if (index % 3 === 2) await all.cluster.env.clock.settle()
+  }
   await drive(all.cluster.env, all.producer.close())
   assert.equal(partition.values(), values(30))
   assert.is(all.reports.length, 10)
@@ -201,16 +201,35 @@ test('a broker that restarts is waited for', async () => {
 test('a broker that lost the end of its log takes what follows, in a new epoch', async () => {
   const all = await world()
   const partition = all.cluster.single('t')
-  await appendAll(all, 't', 12)
-  await drive(all.cluster.env, all.producer.flush())
+  const send = async (text: string) => {
+    const sent = all.producer.send({ topic: 't', value: Buffer.from(text) })
+    return (await drive(all.cluster.env, sent)).offset
+  }
+  for (const text of ['a', 'b', 'c']) await send(text)
   partition.batches.pop()
-  partition.highWatermark -= 3
+  partition.highWatermark--
   for (const state of partition.producers.values()) state.batches.pop()
-  await appendAll(all, 't', 12)
-  await drive(all.cluster.env, all.producer.close())
-  assert.equal(failuresOf(all.reports), [])
-  assert.equal(partition.values(), [...values(9), ...values(12)])
+  assert.is(await send('d'), 2)
+  assert.is(await send('e'), 3)
+  assert.equal(partition.values(), ['a', 'b', 'd', 'e'])
   assert.is([...partition.producers.values()][0]?.epoch, 1)
+})
+
+test('a full batch that has to wait grows on, until the topic refuses one of that size', async () => {
+  const all = await world({ maxBatchBytes: 1_000_000 })
+  const partition = all.cluster.single('t')
+  const burst = async () => {
+    for (let index = 0; index < 100; index++) {
+      all.producer.append({ topic: 't', value: Buffer.from(value(index)) })
+    }
+    await drive(all.cluster.env, all.producer.flush())
+    return all.reports.splice(0).map(({ count }) => count)
+  }
+  assert.equal(await burst(), [3, 97])
+  all.cluster.maxBatchBytes = 5000
+  assert.equal(await burst(), [3, 49, 48])
+  assert.equal(new Set(await burst()).has(3), true)
+  assert.is(partition.values().length, 300)
 })
 
 for (const error of [
@@ -484,13 +503,32 @@ test('a producer id that the broker refuses fails everything, with the reason', 
   assert.ok(error.message.includes('gives no producer id'))
 })
 
-test('topic names are used with brokers that know no topic ids', async () => {
+for (const versions of [
+  { Produce: 12 },
+  { Produce: 9, Metadata: 9 },
+  { Produce: 3, Metadata: 1, InitProducerId: 0, ApiVersions: 0 },
+]) {
+  test(`brokers that know less are spoken to as they can: ${JSON.stringify(versions)}`, async () => {
+    const all = await world()
+    for (const [api, highest] of Object.entries(versions)) all.cluster.highest.set(api, highest)
+    const partition = all.cluster.single('t')
+    await appendAll(all, 't', 6)
+    await drive(all.cluster.env, all.producer.close())
+    assert.equal(failuresOf(all.reports), [])
+    assert.equal(partition.values(), values(6))
+  })
+}
+
+test('a broker from before record batches is refused, with what it lacks', async () => {
   const all = await world()
-  all.cluster.highest.set('Produce', 9).set('Metadata', 9)
-  const partition = all.cluster.single('t')
-  await appendAll(all, 't', 6)
-  await drive(all.cluster.env, all.producer.close())
-  assert.equal(partition.values(), values(6))
+  all.cluster.highest.set('Produce', 2)
+  all.cluster.single('t')
+  const error = await driveToFailure(
+    all.cluster.env,
+    all.producer.send({ topic: 't', value: null }),
+  )
+  assert.is(error.name, 'UNSUPPORTED_VERSION')
+  assert.is(error.message, '127.0.0.1:9091 serves Produce in versions 0-2; 3-13 is needed')
 })
 
 test('records of many partitions share requests, one batch each', async () => {

@@ -6,8 +6,8 @@
 
 import {
   Admin,
-  type Codec,
   Client,
+  type Codec,
   Consumer,
   type ConsumerOptions,
   type FetchedBatch,

@@ -5,7 +5,7 @@
  */
 
 import { type Chunks, joinChunks } from '../../../lib/base/bytes.ts'
-import { errorCode, type ErrorName } from '../../../lib/base/errors.ts'
+import { type ErrorName, errorCode } from '../../../lib/base/errors.ts'
 import { type MemoryEnv, memoryEnv } from '../../../lib/io/memory/env.ts'
 import type { Listener, Stream } from '../../../lib/io/network.ts'
 import { ApiVersions } from '../../../lib/protocol/apis/api-versions.ts'
