@@ -3,7 +3,7 @@
  *
  *   const client = new Client({ brokers: ['localhost:9092'] })
  *   const producer = new Producer(client)
- *   await producer.send({ topic: 'orders', key: null, value: Buffer.from('one') })
+ *   await producer.send({ topic: 'orders', key: null, value: 'one' })
  *
  * Errors are KafkaError (a broker said no: `code`, `name`, `isRetriable`), UnavailableError (none
  * could be reached, or none answered in time), and Error for wrong use.
@@ -71,7 +71,12 @@ export type {
 } from './client/offsets.ts'
 export type { PartitionerName, PartitionFunction } from './client/partitioner.ts'
 export type { DeliveredRecord, DeliveryReport, RecordError } from './client/produce-batch.ts'
-export { Producer, type ProducerOptions, type ProducerRecord } from './client/producer.ts'
+export {
+  Producer,
+  type ProducerOptions,
+  type ProducerRecord,
+  type SendRecord,
+} from './client/producer.ts'
 export type { Env } from './io/env.ts'
 export { nodeEnv as createEnv } from './io/node/env.ts'
 export type { TimestampType } from './record/batch.ts'

@@ -9,6 +9,7 @@
  * Sources: KIP-98 (idempotence), KIP-480 (sticky partitions), KIP-91 (delivery time-out).
  */
 
+import { utf8 } from '../base/bytes.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
 import { KafkaError } from '../base/errors.ts'
 import type { Codec } from '../record/compression.ts'
@@ -59,6 +60,13 @@ export interface ProducerRecord {
   readonly headers?: readonly RecordHeader[]
   /** Ms since 1970 (default now). */
   readonly timestamp?: number | bigint | null
+}
+
+/** A record for `send`: texts are written as UTF-8. */
+export interface SendRecord extends Omit<ProducerRecord, 'key' | 'value'> {
+  readonly key?: Uint8Array | string | null
+  /** null is a tombstone. */
+  readonly value: Uint8Array | string | null
 }
 
 /** A record whose topic is not known yet, with bytes of its own. */
@@ -181,7 +189,8 @@ export class Producer {
    * Takes a record and resolves when it is delivered. Waits while the buffer is full. Rejects with
    * KafkaError or UnavailableError.
    */
-  async send(record: ProducerRecord): Promise<DeliveredRecord> {
+  async send(given: SendRecord): Promise<DeliveredRecord> {
+    const record = { ...given, key: bytesOf(given.key ?? null), value: bytesOf(given.value) }
     while (this.isFull) await this.drained()
     const delivery = deferred<DeliveredRecord>()
     this.#delivery = delivery
@@ -518,4 +527,8 @@ function ownCopy(record: ProducerRecord): ProducerRecord {
 
 function copyHeader({ key, value }: RecordHeader): RecordHeader {
   return { key, value: value === null ? null : Buffer.from(value) }
+}
+
+function bytesOf(given: Uint8Array | string | null): Uint8Array | null {
+  return typeof given === 'string' ? utf8(given) : given
 }

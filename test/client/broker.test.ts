@@ -146,7 +146,7 @@ test('following, and an offset that retention took', async () => {
   consumer.assign([{ topic: 't', partition: 0, from: 0 }])
   const next = consumer.next()
   const producer = new Producer(client)
-  await drive(env, producer.send({ topic: 't', value: Buffer.from('live') }))
+  await drive(env, producer.send({ topic: 't', value: 'live' }))
   const [batch] = await drive(env, next)
   assert.is(String(batch?.records()[0]?.value), 'live')
   await drive(env, admin.deleteRecords([{ topic: 't', partition: 0, offset: -1 }]))

@@ -37,7 +37,7 @@ const client: Client = new Client({ brokers: [process.env['BROKERS'] ?? ''] })
 const admin = new Admin(client)
 await admin.createTopics([{ name: 'typed', partitions: 1 }])
 const producer = new Producer(client, { acks: 'all' })
-const sent = await producer.send({ topic: 'typed', key: Buffer.from('k'), value: Buffer.from('from the package') })
+const sent = await producer.send({ topic: 'typed', key: 'k', value: 'from the package' })
 await producer.close()
 const consumer = new Consumer(client)
 const error: KafkaError | null = null
