@@ -6,6 +6,7 @@ import type { Command, CommandContext } from '../commands/command.ts'
 import type { Client } from '../lib/client/client.ts'
 import { silentLogger } from '../lib/io/logger.ts'
 import { nodeEnv } from '../lib/io/node/env.ts'
+import { fileChunks } from '../lib/io/node/input.ts'
 import { type LogLevel, nodeLogger } from '../lib/io/node/logger.ts'
 import { nodeProcesses } from '../lib/io/node/processes.ts'
 import { colourLevel } from './colour.ts'
@@ -78,6 +79,7 @@ export async function openSession(
     },
     processes: nodeProcesses,
     log: () => nodeLogger({ level, json }),
+    read: fileChunks,
     path: (given) => (isAbsolute(given) ? given : resolve(given)),
     variable: (name) => variables[name] || undefined,
   }

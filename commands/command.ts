@@ -155,6 +155,8 @@ export interface CommandContext {
   readonly processes: Processes
   /** The log of a running broker on standard error (lib/io/node/logger.ts), loaded at the first call. */
   readonly log: () => Promise<Logger>
+  /** A file that a person named, an absolute path, as it comes: links and pipes too. Native errors. */
+  read(path: string): AsyncIterable<Uint8Array>
   /** A path of the command line as an absolute one. */
   readonly path: (given: string) => string
   /** An environment variable, '' counts as unset. For commands that document theirs. */

@@ -5,12 +5,11 @@
  */
 
 import type { TopicMetadata } from '../lib/client/metadata-cache.ts'
-import { readFile } from '../lib/io/disk.ts'
 import type { RecordHeader } from '../lib/record/record.ts'
 import { type CommandContext, CommandError, command, type ExitCode, exitCodes } from './command.ts'
 import { failureOf } from './failures.ts'
 import { mergePerField } from './records/encoding.ts'
-import { repeatable, type Source, sourcesOf } from './records/input.ts'
+import { fileSource, readWhole, repeatable, type Source, sourcesOf } from './records/input.ts'
 import {
   envelopeParser,
   InvalidRecordError,
@@ -95,9 +94,8 @@ async function openSources(
   args: ProduceArgs,
   files: readonly string[],
 ): Promise<Source[]> {
-  const { env, stdinIsTty } = context
-  const sources = sourcesOf(files, { disk: env.disk, path: context.path, stdin: context.stdin })
-  if (stdinIsTty && sources.some(({ name }) => name === 'stdin')) {
+  const sources = sourcesOf(files, context)
+  if (context.stdinIsTty && sources.some(({ name }) => name === 'stdin')) {
     const what = args.whole ? 'one record' : 'records'
     const how = args.whole ? '' : ', one per line'
     context.note(`reading ${what} from the terminal${how}; Ctrl-D ends`)
@@ -144,17 +142,14 @@ async function parserOf(
 
 /** The bytes of -H name=@FILE, by file. */
 async function headerFiles(
-  { env, path }: CommandContext,
+  context: CommandContext,
   args: ProduceArgs,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>()
+  const maxBytes = bufferBytesOf(args, context)
   for (const { value } of args.header) {
     if (value === null || !('file' in value)) continue
-    const bytes = await readFile(env.disk, path(value.file))
-    if (bytes === null) {
-      throw new CommandError(exitCodes.usage, `cannot read ${value.file}: no such file`)
-    }
-    files.set(value.file, bytes)
+    files.set(value.file, await readWhole(fileSource(context, value.file), maxBytes))
   }
   return files
 }

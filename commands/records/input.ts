@@ -1,11 +1,7 @@
-/**
- * Where the records of `produce` come from: standard input or files, one after another, as chunks
- * of bytes. A file is read in large pieces into memory of its own, since pieces of a chunk are kept
- * until they are in a batch.
- */
+/** Where the records of `produce` come from: standard input or files, one after another. */
 
-import { type Disk, hasErrorCode } from '../../lib/io/disk.ts'
-import { CommandError, exitCodes } from '../command.ts'
+import { hasErrorCode } from '../../lib/io/disk.ts'
+import { type CommandContext, CommandError, exitCodes } from '../command.ts'
 
 /** One file or standard input. */
 export interface Source {
@@ -15,39 +11,33 @@ export interface Source {
   open(): AsyncIterable<Uint8Array>
 }
 
-const chunkBytes = 256 * 1024
-
 /** The sources that operands name: `-` and nothing at all are standard input. */
 export function sourcesOf(
   files: readonly string[],
-  from: { disk: Disk; path: (given: string) => string; stdin: () => AsyncIterable<Uint8Array> },
+  context: Pick<CommandContext, 'read' | 'path' | 'stdin'>,
 ): Source[] {
-  const stdin: Source = { name: 'stdin', open: from.stdin }
+  const stdin: Source = { name: 'stdin', open: () => context.stdin() }
   if (files.length === 0) return [stdin]
   if (files.filter((file) => file === '-').length > 1) {
     throw new CommandError(exitCodes.usage, 'standard input (-) given twice')
   }
-  return files.map((file) =>
-    file === '-' ? stdin : { name: file, open: () => fileChunks(from.disk, from.path(file), file) },
-  )
+  return files.map((file) => (file === '-' ? stdin : fileSource(context, file)))
 }
 
-async function* fileChunks(disk: Disk, path: string, name: string): AsyncGenerator<Uint8Array> {
-  const file = await disk.open(path, 'read').catch((error: unknown) => {
-    throw unreadable(name, error)
-  })
-  try {
-    for (let position = 0; ; ) {
-      const chunk = Buffer.allocUnsafeSlow(chunkBytes)
-      const count = await file.readAt(chunk, position).catch((error: unknown) => {
+/** A file that was named on the command line. Reading it throws CommandError 2 when it can't be read. */
+export function fileSource(
+  { read, path }: Pick<CommandContext, 'read' | 'path'>,
+  name: string,
+): Source {
+  return {
+    name,
+    open: async function* () {
+      try {
+        yield* read(path(name))
+      } catch (error) {
         throw unreadable(name, error)
-      })
-      if (count > 0) yield chunk.subarray(0, count)
-      if (count < chunkBytes) return
-      position += count
-    }
-  } finally {
-    await file.close()
+      }
+    },
   }
 }
 
@@ -55,7 +45,6 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
-  ESPIPE: 'it is a pipe; give it as standard input (-)',
 }
 
 function unreadable(name: string, error: unknown): CommandError {

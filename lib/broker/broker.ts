@@ -13,18 +13,12 @@
 import { deferred } from '../base/deferred.ts'
 import type { BrokerId } from '../base/types.ts'
 import type { BrokerConfig } from '../config/broker.ts'
-import {
-  type ConfigLayers,
-  type Configs,
-  effectiveMinIsr,
-  resolveBrokerConfig,
-  resolveTopicConfig,
-} from '../config/config.ts'
+import type { ConfigLayers, Configs } from '../config/config.ts'
 import type { Controller } from '../controller/controller.ts'
 import type { Env } from '../io/env.ts'
 import { type Address, addressText } from '../io/network.ts'
 import type { MetadataFollower } from '../metadata/follower.ts'
-import { type ClusterImage, configLayers, emptyImage } from '../metadata/image.ts'
+import type { ClusterImage } from '../metadata/image.ts'
 import type { ProducerIds } from '../metadata/producer-ids.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import { Acceptor } from '../wire/acceptor.ts'
@@ -32,6 +26,7 @@ import type { BrokerContext, ServedApi } from './context.ts'
 import { Dispatcher } from './dispatch.ts'
 import { handlers } from './handlers/index.ts'
 import { type Started, startParts, stopParts } from './lifecycle.ts'
+import { Settings } from './settings.ts'
 
 /** A place to listen, and the address that clients are told. */
 export interface ListenerOptions {
@@ -96,6 +91,11 @@ export class Broker {
     return this.#state.clusterId
   }
 
+  /** Bytes of replies that clients have not taken yet. */
+  get replyBytes(): number {
+    return this.#state.acceptor.replyBytes
+  }
+
   /** Why the broker gave up; null while it did not. */
   get failure(): Error | null {
     return this.#state.failure
@@ -113,13 +113,11 @@ export class BrokerState implements BrokerContext {
   readonly env: Env
   readonly brokerId: BrokerId
   readonly acceptor: Acceptor
+  readonly settings: Settings
   readonly servedApis: readonly ServedApi[]
   readonly failed = deferred()
   clusterId = ''
   failure: Error | null = null
-  readonly #staticConfigs: Configs
-  #layers: ConfigLayers
-  #config: BrokerConfig
   #parts: Parts | null = null
 
   constructor(options: BrokerOptions) {
@@ -127,9 +125,7 @@ export class BrokerState implements BrokerContext {
     const configs = { ...options.configs, ...ownConfigs(options) }
     this.env = env
     this.brokerId = nodeId
-    this.#staticConfigs = configs
-    this.#layers = configLayers(emptyImage(''), nodeId, configs)
-    this.#config = resolveBrokerConfig(this.#layers)
+    this.settings = new Settings(nodeId, configs)
     this.servedApis = handlers.map(({ api, served }) => ({
       apiKey: api.key,
       minVersion: served[0],
@@ -142,15 +138,11 @@ export class BrokerState implements BrokerContext {
   }
 
   get config(): BrokerConfig {
-    return this.#config
+    return this.settings.config
   }
 
   get configLayers(): ConfigLayers {
-    return this.#layers
-  }
-
-  get replyBytes(): number {
-    return this.acceptor.replyBytes
+    return this.settings.layers
   }
 
   get metadata(): MetadataFollower {
@@ -179,22 +171,11 @@ export class BrokerState implements BrokerContext {
     this.#parts = parts
   }
 
-  /** A new picture of the cluster: its settings hold at once. */
-  onImage(image: ClusterImage): void {
-    this.#layers = configLayers(image, this.brokerId, this.#staticConfigs)
-    this.#config = resolveBrokerConfig(this.#layers)
-    this.#applyLimits()
-  }
-
-  /** The settings of a topic under `image`. */
-  topicConfig(image: ClusterImage, overrides: Configs) {
-    const layers = configLayers(image, this.brokerId, this.#staticConfigs)
-    return resolveTopicConfig(resolveBrokerConfig(layers), overrides)
-  }
-
-  minIsr(image: ClusterImage, overrides: Configs, replicationFactor: number): number {
-    const layers = configLayers(image, this.brokerId, this.#staticConfigs)
-    return effectiveMinIsr({ layers, overrides, replicationFactor })
+  /** A new picture of the cluster: its settings hold at once. Whether they may have changed. */
+  onImage(image: ClusterImage): boolean {
+    const isChanged = this.settings.update(image)
+    if (isChanged) this.#applyLimits()
+    return isChanged
   }
 
   /** The broker cannot go on: whoever started it is to stop it. */

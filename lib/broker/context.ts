@@ -29,6 +29,4 @@ export interface BrokerContext {
   readonly producerIds: ProducerIds
   /** What ApiVersions says. */
   readonly servedApis: readonly ServedApi[]
-  /** Bytes of replies in memory, over all connections. */
-  readonly replyBytes: number
 }

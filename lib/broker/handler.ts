@@ -27,11 +27,7 @@ export interface Handler {
   /** Whether requests may be in work together on one connection. */
   readonly overlaps: boolean
   /** `request` is what decoding `api` yields; the result is what encoding it takes. */
-  readonly run: (
-    broker: BrokerContext,
-    request: unknown,
-    context: RequestContext,
-  ) => Promise<unknown> | unknown
+  readonly run: (broker: BrokerContext, request: unknown, context: RequestContext) => unknown
 }
 
 /**

@@ -59,16 +59,18 @@ export async function startParts(options: BrokerOptions, state: BrokerState): Pr
 export async function stopParts({ undo }: Started, state: BrokerState): Promise<void> {
   const { env } = state
   env.log.info('broker stopping', { brokerId: state.brokerId })
-  let failure: unknown = null
+  const failures: unknown[] = []
   for (const step of [...undo].reverse()) {
     try {
       await step()
     } catch (error) {
-      failure ??= error
+      failures.push(error)
       env.log.error('stop failed', { reason: String(error) })
     }
   }
-  if (failure !== null) throw failure
+  if (failures.length > 0) {
+    throw new Error('the broker did not stop in good order', { cause: failures[0] })
+  }
   env.log.info('broker stopped', { brokerId: state.brokerId })
 }
 
@@ -179,9 +181,9 @@ async function followMetadata(
     env,
     brokerId,
     logDir,
-    topicConfig: (image, topic) => state.topicConfig(image, topic.configs),
+    topicConfig: (image, topic) => state.settings.topicConfig(image, topic.configs),
     minIsr: (image, topic, replicationFactor) =>
-      state.minIsr(image, topic.configs, replicationFactor),
+      state.settings.minIsr(image, topic.configs, replicationFactor),
     onOffline: (error) => state.fail(error),
   })
   undo.push(() => replicas.close())
@@ -189,7 +191,9 @@ async function followMetadata(
     store,
     clusterId,
     env,
-    onImage: (image) => state.onImage(image),
+    onImage: (image) => {
+      if (state.onImage(image)) logDir.setConfig(state.config)
+    },
   })
   undo.push(async () => metadata.close())
   return { metadata, replicas }
@@ -208,7 +212,7 @@ async function loadLogs(
   const { image } = metadata
   const logs = await logDir.loadLogs((topic, topicId) => {
     const known = image.topics.get(topic)
-    return state.topicConfig(image, isTopic(known, topicId) ? known.configs : {})
+    return state.settings.topicConfig(image, isTopic(known, topicId) ? known.configs : {})
   })
   if (isNew && logs.length > 0) {
     throw new DataDirectoryError(

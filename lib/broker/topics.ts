@@ -29,12 +29,16 @@ export function checkTopicName(name: string): void {
   )
 }
 
-/** The name of a topic that a request gives by name or, in newer versions, by id. UNKNOWN_TOPIC_ID. */
-export function topicNameOf(image: ClusterImage, name: string, topicId: TopicId): string {
-  if (topicId === zeroUuid) return name
+/** The name of the topic with that id. UNKNOWN_TOPIC_ID. */
+export function topicNameOfId(image: ClusterImage, topicId: TopicId): string {
   const found = image.topicNames.get(topicId)
   if (found !== undefined) return found
   throw new KafkaError('UNKNOWN_TOPIC_ID', `there is no topic with the id ${topicId}`)
+}
+
+/** The name of a topic that a request gives by name or, in newer versions, by id. UNKNOWN_TOPIC_ID. */
+export function topicNameOf(image: ClusterImage, name: string, topicId: TopicId): string {
+  return topicId === zeroUuid ? name : topicNameOfId(image, topicId)
 }
 
 /**

@@ -288,7 +288,9 @@ export class Producer {
     if (this.#delivery !== null) batch.addWaiter(this.#delivery, timestamp)
     if (after + recordHeadBytes <= this.#options.batchBytes) return
     if (after + recordHeadBytes > this.#batchLimit(queue)) this.#seal(topic, queue)
-    else topic.partitioner.onBatchFull(queue.partition)
+    else if (before + recordHeadBytes <= this.#options.batchBytes) {
+      topic.partitioner.onBatchFull(queue.partition)
+    }
   }
 
   /**

@@ -154,6 +154,9 @@ export function checkTopicConfigs(overrides: Configs, broker: BrokerConfig): Con
     kept[name] = text
   }
   const config = resolveTopicConfig(broker, kept)
+  if (config['remote.storage.enable']) {
+    throw new SettingError('remote.storage.enable: got true, but there is no remote storage')
+  }
   if (config['min.compaction.lag.ms'] > config['max.compaction.lag.ms']) {
     throw new SettingError(
       `min.compaction.lag.ms: got ${config['min.compaction.lag.ms']}, expected at most max.compaction.lag.ms (${config['max.compaction.lag.ms']})`,

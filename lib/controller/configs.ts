@@ -98,7 +98,10 @@ function configWrite(
 
 function alteredBroker(desk: Desk, { resourceName, operations }: ConfigChange): Configs {
   const isDefault = resourceName === ''
-  for (const { key } of operations) checkDynamic(key, isDefault)
+  for (const { op, key } of operations) {
+    // What a broker of another version knew can be taken away here.
+    if (op !== 'delete' || brokerSetting(key) !== undefined) checkDynamic(key, isDefault)
+  }
   const altered = applied(
     storedBroker(desk, resourceName)?.value.configs ?? {},
     operations,
@@ -154,6 +157,10 @@ function applied(
   const altered = new Map(Object.entries(configs))
   for (const { op, key, value } of operations) {
     if (removedTopicSettings.has(key)) continue
+    if (op === 'delete') {
+      altered.delete(key)
+      continue
+    }
     const setting = settingOf(key)
     if (!setting) {
       throw new KafkaError(
@@ -161,8 +168,7 @@ function applied(
         unknownSetting(key, Object.keys(topicSettings)).message,
       )
     }
-    if (op === 'delete') altered.delete(key)
-    else if (op === 'set') altered.set(key, value ?? '')
+    if (op === 'set') altered.set(key, value ?? '')
     else altered.set(key, alteredList({ op, key, value: value ?? '', setting }, altered.get(key)))
   }
   return Object.fromEntries(altered)

@@ -127,16 +127,16 @@ function newReplicas(desk: Desk, topic: NewTopic): BrokerId[][] {
   if (assignments && assignments.length > 0) return manualReplicas(desk, topic, assignments)
   const config = desk.brokerConfig()
   const { numPartitions, replicationFactor } = topic
-  if (numPartitions === 0 || numPartitions < -1) {
-    throw new KafkaError(
-      'INVALID_PARTITIONS',
-      `got ${numPartitions} partitions, expected at least 1, or -1 for the default`,
-    )
-  }
   if (replicationFactor === 0 || replicationFactor < -1) {
     throw new KafkaError(
       'INVALID_REPLICATION_FACTOR',
       `got a replication factor of ${replicationFactor}, expected at least 1, or -1 for the default`,
+    )
+  }
+  if (numPartitions === 0 || numPartitions < -1) {
+    throw new KafkaError(
+      'INVALID_PARTITIONS',
+      `got ${numPartitions} partitions, expected at least 1, or -1 for the default`,
     )
   }
   const count = numPartitions === -1 ? config['num.partitions'] : numPartitions

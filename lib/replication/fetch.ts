@@ -13,6 +13,7 @@
 import { KafkaError } from '../base/errors.ts'
 import type { LeaderEpoch, Offset } from '../base/types.ts'
 import type { LogPosition, LogRead } from '../storage/log.ts'
+import type { FetchMemory } from './fetch-memory.ts'
 import type { Partition } from './partition.ts'
 import type { Purgatory } from './purgatory.ts'
 
@@ -31,6 +32,7 @@ export interface FetchOptions {
   readonly maxBytes: number
   readonly maxWaitMs: number
   readonly isReadCommitted: boolean
+  readonly memory: FetchMemory
   /** Gets a function that gives the wait up; the result is then of no interest. */
   readonly onParked: (cancel: () => void) => void
 }
@@ -71,15 +73,15 @@ export async function fetchPartitions(
     return pass
   }
   pass.release()
-  const { ended, cancel } = purgatory.wait({
+  const waiting = purgatory.wait({
     keys: [
       ...new Set(targets.flatMap(({ source }) => (source instanceof KafkaError ? [] : source))),
     ],
     isDone: visibleBytesWatch(targets, pass, options),
     timeoutMs: maxWaitMs,
   })
-  options.onParked(cancel)
-  await ended
+  options.onParked(() => waiting.cancel())
+  await waiting.ended
   return readAll(targets, options)
 }
 
@@ -88,14 +90,18 @@ async function readAll(targets: readonly FetchTarget[], options: FetchOptions): 
   const positions: (LogPosition | null)[] = []
   const sizes: number[] = []
   const reads: LogRead[] = []
+  const { memory } = options
+  const grantedBytes = memory.take(options.maxBytes)
+  let sizeBytes = 0
   const release = () => {
     for (const read of reads.splice(0)) read.release()
+    memory.give(sizeBytes)
+    sizeBytes = 0
   }
-  let sizeBytes = 0
   let mustAnswer = false
   try {
     for (const target of targets) {
-      const leftBytes = Math.max(options.maxBytes - sizeBytes, 0)
+      const leftBytes = Math.max(grantedBytes - sizeBytes, 0)
       const one = await readOne(target, options, { leftBytes, isFirst: sizeBytes === 0 })
       partitions.push(one.partition)
       positions.push(one.read?.next ?? null)
@@ -105,9 +111,11 @@ async function readAll(targets: readonly FetchTarget[], options: FetchOptions): 
       mustAnswer ||= one.partition instanceof KafkaError || one.partition.divergingEpoch !== null
     }
   } catch (error) {
+    memory.settle(grantedBytes, sizeBytes)
     release()
     throw error
   }
+  memory.settle(grantedBytes, sizeBytes)
   return { partitions, positions, sizes, sizeBytes, mustAnswer, release }
 }
 

@@ -255,7 +255,10 @@ export class Partition {
   async deleteRecords(offset: Offset): Promise<Offset> {
     this.checkLeader()
     if (!this.config['cleanup.policy'].includes('delete')) {
-      this.#refuse('POLICY_VIOLATION', `has cleanup.policy=${this.config['cleanup.policy']}`)
+      this.#refuse(
+        'POLICY_VIOLATION',
+        `has cleanup.policy=${this.config['cleanup.policy'].join(',')}`,
+      )
     }
     const start = offset === -1 ? this.#highWatermark : offset
     if (start < 0 || start > this.#highWatermark) {

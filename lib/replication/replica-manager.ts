@@ -22,6 +22,7 @@ import type { ClusterImage, PartitionImage, TopicImage } from '../metadata/image
 import type { RecordBatch } from '../record/batch.ts'
 import type { AppendInfo, Log } from '../storage/log.ts'
 import type { LogDir } from '../storage/log-dir.ts'
+import { FetchMemory } from './fetch-memory.ts'
 import { Partition } from './partition.ts'
 import { Purgatory } from './purgatory.ts'
 
@@ -43,12 +44,16 @@ export interface AppendResult {
   readonly logStartOffset: Offset
 }
 
+/** Logs that are made at the same time. */
+const opensAtOnce = 16
+
 interface AppliedWait {
   readonly revision: number
   resolve(): void
 }
 
 export class ReplicaManager {
+  readonly fetchMemory = new FetchMemory()
   /** Parked fetches. */
   readonly fetchPurgatory: Purgatory<Partition>
   /** Appends that wait for the high watermark. */
@@ -220,7 +225,7 @@ export class ReplicaManager {
       this.#nextImage = null
       const previous = this.#image
       this.#image = image
-      await this.#removeGone(image)
+      await this.#removeGone(image, previous)
       for (const topic of image.topics.values()) {
         const isSame =
           previous?.topics.get(topic.name) === topic &&
@@ -228,14 +233,16 @@ export class ReplicaManager {
           previous.defaultBrokerConfig === image.defaultBrokerConfig
         if (!isSame) await this.#applyTopic(image, topic)
       }
+      if (previous === null) await this.#clearUnclaimed(image)
       this.#appliedRevision = image.revision
       for (const wait of this.#waits) if (wait.revision <= image.revision) wait.resolve()
     }
   }
 
-  async #removeGone(image: ClusterImage): Promise<void> {
+  async #removeGone(image: ClusterImage, previous: ClusterImage | null): Promise<void> {
     for (const [name, partitions] of [...this.#topics]) {
       const topic = image.topics.get(name)
+      if (topic !== undefined && topic === previous?.topics.get(name)) continue
       for (const [index, partition] of [...partitions]) {
         const isHere =
           topic?.topicId === partition.topicId &&
@@ -251,12 +258,15 @@ export class ReplicaManager {
 
   async #applyTopic(image: ClusterImage, topic: TopicImage): Promise<void> {
     const config = this.#topicConfig(image, topic)
-    for (const state of topic.partitions) {
-      if (!state.replicas.includes(this.#brokerId)) continue
-      const partition =
-        this.#topics.get(topic.name)?.get(state.partition) ??
-        (await this.#open(topic, state, config))
-      if (partition === null) continue
+    const here = topic.partitions.filter(({ replicas }) => replicas.includes(this.#brokerId))
+    const missing = here.filter(({ partition }) => !this.#topics.get(topic.name)?.has(partition))
+    for (let from = 0; from < missing.length; from += opensAtOnce) {
+      const group = missing.slice(from, from + opensAtOnce)
+      await Promise.all(group.map((state) => this.#open(topic, state, config)))
+    }
+    for (const state of here) {
+      const partition = this.#topics.get(topic.name)?.get(state.partition)
+      if (partition === undefined) continue
       partition.config = config
       partition.log.setConfig(config)
       const minIsr = this.#minIsr(image, topic, state.replicas.length)
@@ -264,18 +274,18 @@ export class ReplicaManager {
     }
   }
 
-  /** The partition over the log that was loaded, or over a new one; null when the disk refuses. */
+  /** Puts a partition over the log that was loaded, or over a new one; none when the disk refuses. */
   async #open(
     topic: TopicImage,
     { partition }: PartitionImage,
     config: TopicConfig,
-  ): Promise<Partition | null> {
+  ): Promise<void> {
     const topicPartition: TopicPartition = { topic: topic.name, partition }
     const name = topicPartitionName(topicPartition)
     const loaded = this.#claim(name, topic.topicId)
     const create = () => this.#logDir.create(topicPartition, topic.topicId, config)
     const log = loaded ?? (await this.#guarded(name, 'create', create))
-    if (log === null) return null
+    if (log === null) return
     const made = new Partition({
       log,
       topicId: topic.topicId,
@@ -289,7 +299,6 @@ export class ReplicaManager {
     })
     const partitions = this.#topics.get(topic.name) ?? new Map<number, Partition>()
     this.#topics.set(topic.name, partitions.set(partition, made))
-    return made
   }
 
   /** A log read at start, if it is that topic's and not one of an earlier topic of the same name. */
@@ -298,6 +307,17 @@ export class ReplicaManager {
     if (log === undefined || log.topicId !== topicId) return null
     this.#loaded.delete(name)
     return log
+  }
+
+  /** Logs that no topic claimed: of one deleted meanwhile, or unknown, and then kept out of the way. */
+  async #clearUnclaimed(image: ClusterImage): Promise<void> {
+    for (const [name, log] of this.#loaded) {
+      const isDeleted =
+        log.topicId !== null && image.topicIds.get(log.topicId)?.state === 'deleting'
+      if (isDeleted) await this.#guarded(name, 'remove', () => this.#logDir.remove(log))
+      else await this.#guarded(name, 'set aside', () => this.#logDir.setAside(log))
+    }
+    this.#loaded.clear()
   }
 
   async #guarded<T>(name: string, what: string, fn: () => Promise<T>): Promise<T | null> {

@@ -7,8 +7,9 @@
 import { asBuffer } from '../base/bytes.ts'
 import { DecodeError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
-import { type Disk, readFile } from '../io/disk.ts'
+import { type Disk, hasErrorCode, readFile } from '../io/disk.ts'
 import { type BatchHeader, batchCrc, lastOffsetOf, readInt64 } from '../record/batch.ts'
+import { decodeOffsetCheckpoint, logStartFile } from './checkpoint.ts'
 import { decodeLeaderEpochs } from './leader-epochs.ts'
 import { isZero, offsetEntrySize } from './offset-index.ts'
 import { decodeProducerSnapshot } from './producer-snapshot.ts'
@@ -160,6 +161,8 @@ class PartitionCheck {
   #sizeBytes = 0
   #firstOffset: Offset = 0
   #endOffset: Offset = 0
+  /** Batches that lost records: compaction went over this log, and holes are no loss. */
+  #isCompacted = false
 
   constructor(disk: Disk, directory: string) {
     this.#disk = disk
@@ -206,21 +209,23 @@ class PartitionCheck {
     bases.sort((a, b) => a - b)
     this.#firstOffset = bases[0] ?? 0
     this.#endOffset = this.#firstOffset
-    for (const base of bases) await this.#checkSegment(base, base === bases.at(-1))
+    const gaps: [file: string, message: string][] = []
+    for (const base of bases) {
+      if (base > this.#endOffset) {
+        const message = `begins at ${base}, the segment before ends at ${this.#endOffset}`
+        gaps.push([segmentFileName(base, fileSuffix.log), message])
+      }
+      await this.#checkSegment(base, base === bases.at(-1))
+    }
+    if (!this.#isCompacted) {
+      for (const [file, message] of gaps) this.#report('warning', file, message)
+    }
     for (const name of snapshots) await this.#checkSnapshot(name)
     await this.#checkEpochs(names)
   }
 
   async #checkSegment(baseOffset: Offset, isLast: boolean): Promise<void> {
     const file = segmentFileName(baseOffset, fileSuffix.log)
-    if (baseOffset > this.#endOffset) {
-      // Compaction may have taken what lay between.
-      this.#report(
-        'warning',
-        file,
-        `begins at ${baseOffset}, the segment before ends at ${this.#endOffset}`,
-      )
-    }
     this.#segmentCount++
     const batches = new Map<number, Offset>()
     const maxTimestamps: { timestamp: number; lastOffset: Offset }[] = []
@@ -265,6 +270,7 @@ class PartitionCheck {
       const message = `${header.recordCount} records with last offset delta ${header.lastOffsetDelta}`
       this.#report('error', file, message, position)
     }
+    if (header.recordCount < header.lastOffsetDelta + 1) this.#isCompacted = true
   }
 
   #noteEpoch({ partitionLeaderEpoch, baseOffset }: BatchHeader): void {
@@ -349,7 +355,7 @@ class PartitionCheck {
       before = entry
     }
     const largest = facts.maxTimestamps.at(-1)?.timestamp ?? -1
-    if (!isLast && largest > before.timestamp) {
+    if (!isLast && largest > Math.max(before.timestamp, -1)) {
       this.#report(
         'warning',
         name,
@@ -390,10 +396,13 @@ class PartitionCheck {
     if (bytes === null) return
     const entries = await this.#reportDecodeErrors(leaderEpochFile, () => decodeLeaderEpochs(bytes))
     if (entries === null) return
-    for (const { epoch, startOffset } of this.#epochs) {
+    const logStart = await this.#logStartOffset()
+    for (const [n, { epoch, startOffset }] of this.#epochs.entries()) {
       const entry = entries.find((known) => known.epoch === epoch)
-      // The checkpoint forgets where an epoch began that reaches into what was deleted.
-      if (entry !== undefined && entry.startOffset <= startOffset) continue
+      // The file forgets epochs whose records are deleted, though a segment may hold them still.
+      const endOffset = this.#epochs[n + 1]?.startOffset ?? this.#endOffset
+      if (entry === undefined && endOffset <= logStart) continue
+      if (entry !== undefined && entry.startOffset <= Math.max(startOffset, logStart)) continue
       const known = entry === undefined ? 'has none' : `says ${entry.startOffset}`
       this.#report(
         'warning',
@@ -408,6 +417,20 @@ class PartitionCheck {
         leaderEpochFile,
         `epoch ${last.epoch} begins at ${last.startOffset}, the log ends at ${this.#endOffset}`,
       )
+    }
+  }
+
+  /** From the checkpoint of the data directory, where the partition lies in one. */
+  async #logStartOffset(): Promise<Offset> {
+    const [, parent = '.', name] = /^(?:(.*)\/)?([^/]+)\/*$/.exec(this.#directory) ?? []
+    try {
+      const bytes = await readFile(this.#disk, `${parent}/${logStartFile}`)
+      const entries = bytes === null ? [] : decodeOffsetCheckpoint(bytes)
+      const entry = entries.find(({ topic, partition }) => `${topic}-${partition}` === name)
+      return entry?.offset ?? this.#firstOffset
+    } catch (error) {
+      if (!(error instanceof DecodeError) && !hasErrorCode(error, 'EACCES')) throw error
+      return this.#firstOffset
     }
   }
 

@@ -6,7 +6,7 @@
  */
 
 import type { Clock, Timer } from '../io/clock.ts'
-import type { Logger } from '../io/logger.ts'
+import type { LogFields, Logger } from '../io/logger.ts'
 import {
   type Address,
   addressText,
@@ -47,6 +47,7 @@ export interface AcceptorOptions {
 }
 
 const sweepMs = 1000
+const warningsPerSecondMax = 10
 /** For the peer to close its side after we closed ours. */
 const lingerMs = 500
 
@@ -63,6 +64,8 @@ export class Acceptor implements ConnectionOwner {
   readonly #perAddress = new Map<string, number>()
   #toFlush: ServerConnection[] = []
   #replyBytes = 0
+  #warnSecond = -1
+  #warnCount = 0
   #nextId = 1
   #sweepTimer: Timer | null = null
   #onEmpty: (() => void) | null = null
@@ -148,7 +151,7 @@ export class Acceptor implements ConnectionOwner {
     if (left === 0) this.#perAddress.delete(host)
     else this.#perAddress.set(host, left)
     if (reason !== null) {
-      this.#log.warn('connection closed', {
+      this.#warn('connection closed', {
         client: addressText(session.remote),
         listener: session.listenerName,
         reason: reason.message,
@@ -157,13 +160,27 @@ export class Acceptor implements ConnectionOwner {
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
 
+  /** At most a few a second, so that garbage on the port does not fill the log; the rest is counted. */
+  #warn(event: string, fields: LogFields): void {
+    const second = Math.floor(this.#clock.monotonicMs() / 1000)
+    if (second !== this.#warnSecond) {
+      if (this.#warnCount > warningsPerSecondMax) {
+        const left = this.#warnCount - warningsPerSecondMax
+        this.#log.warn('connection warnings left out', { count: left })
+      }
+      this.#warnSecond = second
+      this.#warnCount = 0
+    }
+    if (++this.#warnCount <= warningsPerSecondMax) this.#log.warn(event, fields)
+  }
+
   #onStream(listenerName: string, stream: Stream): void {
     const { host } = stream.remote
     const { connectionsMax, connectionsPerAddressMax } = this.limits
     const fromHost = this.#perAddress.get(host) ?? 0
     const isOverHost = !isLoopback(host) && fromHost >= connectionsPerAddressMax
     if (this.#connections.size >= connectionsMax || isOverHost) {
-      this.#log.warn('connection refused', {
+      this.#warn('connection refused', {
         client: addressText(stream.remote),
         connections: this.#connections.size,
         fromThisAddress: fromHost,

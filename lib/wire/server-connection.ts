@@ -179,13 +179,15 @@ export class ServerConnection implements BudgetWaiter {
       this.#outgoingBytes + this.#inFlightBytes > 0 &&
       nowMs - this.#lastProgressMs > stalledMsMax
     ) {
-      return this.destroy(new Error(`took no reply bytes for ${stalledMsMax} ms`))
+      this.destroy(new Error(`took no reply bytes for ${stalledMsMax} ms`))
+      return
     }
     const frameMs = frameMsMax + (1000 * this.#partialBytes) / frameBytesPerSecondMin
     if (this.#splitter.isInsideFrame && !this.#isPaused && nowMs - this.#frameStartedMs > frameMs) {
-      return this.destroy(
+      this.destroy(
         new Error(`a frame was not complete after ${Math.round(nowMs - this.#frameStartedMs)} ms`),
       )
+      return
     }
     if (this.isQuiet && nowMs - this.#lastActivityMs > idleMsMax) this.destroy()
   }
@@ -209,7 +211,8 @@ export class ServerConnection implements BudgetWaiter {
     try {
       this.#splitter.push(chunk, (frame) => this.#onFrame(frame, nowMs))
     } catch (error) {
-      return this.destroy(asError(error))
+      this.destroy(asError(error))
+      return
     }
     this.#pump()
   }
@@ -263,13 +266,15 @@ export class ServerConnection implements BudgetWaiter {
     try {
       result = this.#owner.handler.handle(frame, this.session)
     } catch (error) {
-      return this.#onFailed(sizeBytes, error)
+      this.#onFailed(sizeBytes, error)
+      return
     }
-    if (!(result instanceof Promise)) return this.#onDone(slot, sizeBytes, result)
-    result.then(
-      (reply) => this.#onDone(slot, sizeBytes, reply),
-      (error) => this.#onFailed(sizeBytes, error),
-    )
+    if (result instanceof Promise) {
+      result.then(
+        (reply) => this.#onDone(slot, sizeBytes, reply),
+        (error) => this.#onFailed(sizeBytes, error),
+      )
+    } else this.#onDone(slot, sizeBytes, result)
   }
 
   #onDone(slot: Slot, sizeBytes: number, reply: Reply | null): void {
@@ -384,9 +389,10 @@ export class ServerConnection implements BudgetWaiter {
         this.#owner.budget.mayRead(this))
     if (mayRead === !this.#isPaused) return
     this.#isPaused = !mayRead
-    if (!mayRead) return this.#stream.pause()
-    this.#frameStartedMs = this.#owner.monotonicMs()
-    this.#stream.resume()
+    if (mayRead) {
+      this.#frameStartedMs = this.#owner.monotonicMs()
+      this.#stream.resume()
+    } else this.#stream.pause()
   }
 
   #onEnd(): void {

@@ -21,7 +21,7 @@ interface Measured {
 
 /** A command line of bash, and what `time` says of its last part. */
 function measure(line: string): Promise<Measured> {
-  const child = spawn('bash', ['-c', `TIMEFORMAT='%R %U %S'; ${line}`], {
+  const child = spawn('bash', ['-c', `set -o pipefail; TIMEFORMAT='%R %U %S'; ${line}`], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let said = ''

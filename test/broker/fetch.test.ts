@@ -280,3 +280,29 @@ test('the current epoch ends at the end of the log; unknown ones are -1', async 
   assert.equal(await ask(epoch, -1, 'nope'), [errorCode('UNKNOWN_TOPIC_OR_PARTITION'), -1, -1])
   await world.stop()
 })
+
+test('readers that take no replies share a bounded memory, and give it back', async () => {
+  const world = await Scenario.start({
+    topics: ['big:1:max.message.bytes=2000000'],
+    configs: { 'ottla.durability': 'replicated' },
+  })
+  const large = 'x'.repeat(1_000_000)
+  for (let index = 0; index < 20; index++) await world.produce('big', batch([large]))
+  const clients = []
+  for (let index = 0; index < 30; index++) {
+    const client = await world.connect()
+    client.stream.pause()
+    const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 50_000_000 }]
+    const topics = [{ topic: 'big', partitions }]
+    for (let more = 0; more < 3; more++) {
+      client.send(Fetch, 11, { maxWaitMs: 0, minBytes: 1, maxBytes: 50_000_000, topics })
+    }
+    clients.push(client)
+  }
+  await world.env.clock.settle()
+  assert.ok(world.broker.replyBytes < 140e6, `${world.broker.replyBytes} reply bytes`)
+  await world.env.clock.advance(70_000)
+  assert.is(world.broker.replyBytes, 0)
+  assert.is((await world.fetch('big', 19)).errorCode, 0)
+  await world.stop()
+})

@@ -8,6 +8,10 @@ import { Produce } from '../../lib/protocol/apis/produce.ts'
 import { assert, suite } from '../support/suite.ts'
 import { Scenario } from './support/scenario.ts'
 
+function byText(a: string | null, b: string | null): number {
+  return (a ?? '') < (b ?? '') ? -1 : 1
+}
+
 const test = suite('metadata')
 
 test('every version tells of brokers and topics', async () => {
@@ -19,7 +23,7 @@ test('every version tells of brokers and topics', async () => {
       [answer.brokers[0]?.host, answer.brokers[0]?.port],
       ['127.0.0.1', world.address.port],
     )
-    assert.equal(answer.topics.map(({ name }) => name).sort(), ['a', 'b'], `v${version}`)
+    assert.equal(answer.topics.map(({ name }) => name).sort(byText), ['a', 'b'], `v${version}`)
     const partitions = answer.topics.find(({ name }) => name === 'a')?.partitions ?? []
     assert.equal(
       partitions.map(({ partitionIndex, leaderId }) => [partitionIndex, leaderId]),
@@ -155,6 +159,16 @@ test('DescribeTopicPartitions pages by cursor until all is told', async () => {
     if (cursor === null) break
   }
   assert.equal(told, ['a0', 'a1', 'a2', 'b0', 'b1', 'c0', 'c1', 'c2', 'c3'])
+  for (const bad of [
+    { topicName: 'c', partitionIndex: 0 },
+    { topicName: 'a', partitionIndex: -1 },
+  ]) {
+    const refused = await world.call(DescribeTopicPartitions, 0, {
+      topics: [{ name: 'a' }],
+      cursor: bad,
+    })
+    assert.is(refused.topics[0]?.errorCode, errorCode('INVALID_REQUEST'))
+  }
   const named = await world.call(DescribeTopicPartitions, 0, {
     topics: [{ name: 'nope' }, { name: 'a b' }, { name: 'a' }],
     responsePartitionLimit: 100,

@@ -14,6 +14,7 @@ import {
   shell,
   silentPeer,
   startBroker,
+  temporaryFolder,
 } from '../cli/process.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -23,17 +24,24 @@ let broker: Peer
 let variables: Record<string, string>
 
 test.before(async () => {
-  broker = await startBroker('--topic', 'big:1', '--topic', 'small:1', '--topic', 'live:1')
+  const topics = ['big:1', 'small:1', 'live:1', 'prompt:1', 'files:1']
+  broker = await startBroker(...topics.flatMap((topic) => ['--topic', topic]))
   variables = { OTTLA_BROKERS: broker.address }
   const lines = Array.from({ length: 50_000 }, (_, n) => `line ${n} ${'x'.repeat(80)}\n`).join('')
   await ottla(['produce', 'big'], { variables, stdin: lines })
   await ottla(['produce', 'small'], { variables, stdin: 'a\nb\n' })
 })
-test.after(() => broker.close())
+test.after(() => {
+  for (const child of children) child.kill('SIGKILL')
+  broker.close()
+})
+
+const children: ChildProcess[] = []
 
 /** A process whose standard input stays open. */
 function open(...args: string[]) {
   const child = spawn(process.execPath, [program, ...args], { env: cleanVariables(variables) })
+  children.push(child)
   const seen = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk: Buffer) => (seen.stdout += chunk))
   child.stderr.on('data', (chunk: Buffer) => (seen.stderr += chunk))
@@ -74,14 +82,23 @@ test('a reader that goes away is no error', () => {
   }
 })
 
+test('files may be links and pipes', () => {
+  const folder = temporaryFolder()
+  const line = `cd ${folder.path}; echo a > file; ln -s file link; ottla produce files link <(echo b) -T`
+  const ran = shell(line, variables)
+  folder.remove()
+  assert.is(ran.code, 0, ran.stderr)
+  assert.is(ran.stdout, 'a\nb\n')
+})
+
 test('standard output closed from the start', () => {
   const ran = shell('ottla consume small -e >&-', variables)
   assert.ok(ran.code === 0 || ran.code === 5, `${ran.code}: ${ran.stderr}`)
 })
 
 test('a line is consumable within 100 ms while standard input stays open', async () => {
-  const producing = open('produce', 'live')
-  const consuming = open('consume', 'live')
+  const producing = open('produce', 'prompt')
+  const consuming = open('consume', 'prompt')
   producing.child.stdin.write('warm\n')
   await until(() => consuming.seen.stdout === 'warm\n')
   // The best of several: the machine has other things to do as well.
@@ -148,6 +165,25 @@ test('following: one line for an outage, and 5 after --max-offline', async () =>
   assert.is(lines.length, 2, seen.stderr)
   assert.match(lines[0] ?? '', /^ottla consume: .*; trying again$/)
   assert.match(lines[1] ?? '', /^ottla consume: offline for \d/)
+})
+
+test('produce while its broker goes away: a second signal drops what is left, and says so', async () => {
+  const lost = await startBroker('--topic', 't:1')
+  const own = variables
+  variables = { OTTLA_BROKERS: lost.address }
+  const { child, seen, ended: end } = open('produce', 't', '--report', '%o')
+  variables = own
+  child.stdin.write('one\n')
+  await until(() => seen.stdout === '0\n')
+  lost.close()
+  child.stdin.write('two\nthree\n')
+  // Until the connection is lost the records might still be answered.
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  child.kill('SIGINT')
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  child.kill('SIGINT')
+  assert.is(await end, 130)
+  assert.is(seen.stderr, 'ottla produce: 2 records dropped\n')
 })
 
 if (hasPython) {

@@ -422,6 +422,32 @@ test('a line over max.message.bytes: 4, with its number, after the others are se
   )
 })
 
+test('a broker that goes away: 7 when some were delivered, naming the first line that was not', async () => {
+  const lost = await startCluster('t:1')
+  const stdin = new Pipe()
+  const producing = run(['produce', 't', '--delivery-timeout', '400ms', '--report', '%o'], {
+    brokers: lost.address,
+    stdin,
+    onStdout: () => {
+      void lost.stop().then(() => stdin.write('two\nthree\n'))
+      return true
+    },
+  })
+  stdin.write('one\n')
+  const { exit, stderr, stdout } = await producing
+  assert.is(exit, 7)
+  assert.match(stderr, /^ottla produce: 1 record to t in \d+\.\d s, 2 failed; first stdin line 2: /)
+  assert.is(stdout.toString(), '0\n-1\n-1\n')
+})
+
+test('settings by -X hold where no flag is given', async () => {
+  const topic = fresh()
+  const argv = ['produce', topic, '-X', 'acks=0', '--report', '%o']
+  assert.is((await ottla(argv, { stdin: 'a\n' })).stdout.toString(), '-1\n')
+  const flags = [...argv, '--acks', 'all']
+  assert.is((await ottla(flags, { stdin: 'b\n' })).stdout.toString(), '1\n')
+})
+
 test('no broker: 5 with the address, in under a second', async () => {
   const startedMs = performance.now()
   const { exit, stderr } = await run(['produce', 't'], { brokers: '127.0.0.1:1', stdin: 'x' })

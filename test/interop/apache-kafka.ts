@@ -32,7 +32,9 @@ export interface KafkaBroker {
   readonly address: string
   /** Its log directory. */
   readonly data: string
-  stop(): Promise<void>
+  stop(signal?: NodeJS.Signals): Promise<void>
+  /** Once more after `stop`, on the same address and directory. */
+  restart(): Promise<void>
   remove(): void
 }
 
@@ -127,6 +129,25 @@ async function startBroker(
     ],
     {},
   )
+  const launch = () => launchBroker(libs, file, port)
+  let broker = await launch()
+  return {
+    address: `127.0.0.1:${port}`,
+    data,
+    stop: (signal) => broker.stop(signal),
+    async restart() {
+      broker = await launch()
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+/** Resolves when it is ready. */
+async function launchBroker(
+  libs: string,
+  file: string,
+  port: number,
+): Promise<{ stop(signal?: NodeJS.Signals): Promise<void> }> {
   // Its output is silenced, so an open port tells that it is ready.
   const child = spawn('java', ['-Xmx768m', '-cp', `${libs}/*`, 'kafka.Kafka', file], {
     stdio: 'ignore',
@@ -134,18 +155,17 @@ async function startBroker(
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
   const deadline = performance.now() + 90_000
   while (!(await isOpen(port))) {
-    if (child.exitCode !== null || performance.now() > deadline)
+    if (child.exitCode !== null || performance.now() > deadline) {
+      child.kill('SIGKILL')
       throw new Error(`Apache Kafka did not start; its settings: ${file}`)
+    }
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   return {
-    address: `127.0.0.1:${port}`,
-    data,
-    async stop() {
-      child.kill('SIGTERM')
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal)
       await ended
     },
-    remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
 

@@ -11,7 +11,7 @@ import { apacheKafka } from './apache-kafka.ts'
 import { sections } from './differential/cases.ts'
 import { type Difference, differences, normalised } from './differential/compare.ts'
 import { Peer } from './differential/peer.ts'
-import type { Accepted, Row, Section } from './differential/row.ts'
+import { type Accepted, type At, everywhere, type Row, type Section } from './differential/row.ts'
 import { start } from './process.ts'
 
 interface Target {
@@ -74,9 +74,10 @@ function versionsOf({ api, versions }: Row, peers: Peers): number[] {
   return Array.from({ length: Math.max(max - min + 1, 0) }, (_, at) => min + at)
 }
 
-async function answerOf(row: Row, version: number, peer: Peer, topic: string): Promise<unknown> {
+async function answerOf(row: Row, at: At): Promise<unknown> {
+  const { peer } = at
   try {
-    const answer = await row.run({ peer, version, topic })
+    const answer = await row.run(at)
     await peer.learnTopics()
     return normalised(answer, peer)
   } catch (error) {
@@ -85,7 +86,7 @@ async function answerOf(row: Row, version: number, peer: Peer, topic: string): P
 }
 
 function isAccepted(accepted: readonly Accepted[], difference: Difference, version: number) {
-  const found = accepted.find(({ is }) => is(difference, { version }))
+  const found = [...everywhere, ...accepted].find(({ is }) => is(difference, { version }))
   if (found) seen.set(found.reason, (seen.get(found.reason) ?? 0) + 1)
   return found !== undefined
 }
@@ -93,12 +94,13 @@ function isAccepted(accepted: readonly Accepted[], difference: Difference, versi
 async function runRow(section: Section, row: Row, peers: Peers): Promise<void> {
   const versions = versionsOf(row, peers)
   if (versions.length === 0) throw new Error(`${row.api.name}, ${row.name}: no version to ask in`)
-  /** Versions by the differences seen. */
-  const failures = new Map<string, number[]>()
+  /** Versions by the places that differ, with the first version's values. */
+  const failures = new Map<string, { text: string; versions: number[] }>()
   for (const version of versions) {
-    const topic = `${section.name}.${section.rows.indexOf(row)}-v${version}`
+    const rowTopic = `${section.name}.${section.rows.indexOf(row)}`
+    const topic = `${rowTopic}-v${version}`
     const [kafka, ottla] = await Promise.all(
-      peers.map((peer) => answerOf(row, version, peer, topic)),
+      peers.map((peer) => answerOf(row, { peer, version, topic, rowTopic })),
     )
     const left = differences(kafka, ottla).filter(
       (difference) => !isAccepted(row.accepted, difference, version),
@@ -109,15 +111,20 @@ async function runRow(section: Section, row: Row, peers: Peers): Promise<void> {
       continue
     }
     count.failed++
-    const text = [...left, ...threw]
-      .slice(0, 12)
+    const all = [...left, ...threw].slice(0, 12)
+    const text = all
       .map((one) => `    ${one.path}: kafka ${show(one.kafka)}, ottla ${show(one.ottla)}`)
       .join('\n')
-    failures.set(text, [...(failures.get(text) ?? []), version])
+    const places = all.map(({ path }) => path).join()
+    const failure = failures.get(places) ?? { text, versions: [] }
+    failure.versions.push(version)
+    failures.set(places, failure)
   }
   const title = `${row.api.name.padEnd(24)} ${row.name}`
   if (failures.size === 0) console.log(`ok   ${title} (${versions.length} versions)`)
-  for (const [text, failed] of failures) console.log(`FAIL ${title} (v${failed})\n${text}`)
+  for (const { text, versions: failed } of failures.values()) {
+    console.log(`FAIL ${title} (v${failed})\n${text}`)
+  }
 }
 
 function show(value: unknown): string {

@@ -2,7 +2,14 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nodeEnv } from '../../lib/io/node/env.ts'
-import { codecOf, isControl, isTransactional, lastOffsetOf } from '../../lib/record/batch.ts'
+import {
+  batchAt,
+  batchCrc,
+  codecOf,
+  isControl,
+  isTransactional,
+  lastOffsetOf,
+} from '../../lib/record/batch.ts'
 import { forEachRecord } from '../../lib/record/record.ts'
 import {
   checkPartition,
@@ -225,5 +232,73 @@ for (const [what, file, damage, expected] of damages) {
     const { findings } = await checkPartition(disk, folder)
     const finding = findings.find((one) => one.file === file && expected.test(one.message))
     assert.ok(finding, JSON.stringify(findings))
+  })
+}
+
+test('what DeleteRecords left of an epoch inside a segment is no finding', async () => {
+  cpSync(join(kafka, 'plain-0'), join(folder, 'plain-0'), { recursive: true })
+  writeFileSync(join(folder, 'plain-0/leader-epoch-checkpoint'), '0\n1\n0 100\n')
+  const [finding] = (await checkPartition(disk, join(folder, 'plain-0'))).findings
+  assert.match(finding?.message ?? '', /epoch 0 begins at 0 or before, the file says 100/)
+  writeFileSync(join(folder, 'log-start-offset-checkpoint'), '0\n1\nplain 0 100\n')
+  assert.equal((await checkPartition(disk, join(folder, 'plain-0'))).findings, [])
+})
+
+/** A batch of one record at `baseOffset`, of which compaction took the others up to `lastOffset`. */
+function compactedBatch(baseOffset: number, lastOffset: number): Buffer {
+  const { chunks } = batchOf({ timestamp: 1_700_000_000_000 })
+  const bytes = Buffer.concat(chunks)
+  bytes.writeBigInt64BE(BigInt(baseOffset), 0)
+  bytes.writeInt32BE(lastOffset - baseOffset, 23)
+  bytes.writeUInt32BE(batchCrc(batchAt(bytes)), 17)
+  return bytes
+}
+
+/** Segments of a log: first offset, and batches as first and last offset. */
+const holes: [string, [number, [number, number][]][], RegExp | null][] = [
+  [
+    'between compacted segments',
+    [
+      [0, [[0, 9]]],
+      [40, [[40, 49]]],
+    ],
+    null,
+  ],
+  [
+    'round a segment that compaction emptied',
+    [
+      [0, [[0, 9]]],
+      [30, []],
+      [50, [[50, 59]]],
+    ],
+    null,
+  ],
+  [
+    'in a log that was not compacted',
+    [
+      [0, [[0, 0]]],
+      [40, [[40, 40]]],
+    ],
+    /begins at 40/,
+  ],
+]
+
+for (const [what, segments, expected] of holes) {
+  test(`a hole ${what} is ${expected === null ? 'no finding' : 'a finding'}`, async () => {
+    for (const [base, batches] of segments) {
+      const name = join(folder, String(base).padStart(20, '0'))
+      const bytes = batches.map(([first, last]) => compactedBatch(first, last))
+      writeFileSync(`${name}.log`, Buffer.concat(bytes))
+      writeFileSync(`${name}.index`, '')
+      const entry = Buffer.alloc(bytes.length > 0 ? 12 : 0)
+      if (bytes.length > 0) {
+        entry.writeBigInt64BE(1_700_000_000_000n)
+        entry.writeInt32BE((batches[0]?.[1] ?? 0) - base, 8)
+      }
+      writeFileSync(`${name}.timeindex`, entry)
+    }
+    const { findings } = await checkPartition(disk, folder)
+    if (expected === null) assert.equal(findings, [])
+    else assert.match(findings[0]?.message ?? '', expected)
   })
 }

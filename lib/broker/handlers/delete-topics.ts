@@ -1,8 +1,10 @@
 /**
  * DeleteTopics (20), served v0-6. v1 throttleTimeMs; v4 flexible; v5 error messages; v6 topics by id.
  * It answers when the topic is gone from this broker's view, or at `timeoutMs`; files go later.
- * Yields per topic UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_REQUEST for one that is named
- * twice or both by name and id, TOPIC_DELETION_DISABLED (INVALID_REQUEST before v3), REQUEST_TIMED_OUT.
+ * What is given twice is answered once, with an error, and not deleted.
+ * Yields per topic UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_REQUEST for one that is given
+ * twice, both by name and id, or by neither, TOPIC_DELETION_DISABLED (INVALID_REQUEST before v3),
+ * REQUEST_TIMED_OUT.
  */
 
 import { KafkaError } from '../../base/errors.ts'
@@ -16,31 +18,41 @@ import { topicNameOf } from '../topics.ts'
 type TopicRequest = DeleteTopicsRequest['topics'][number]
 
 const idsVersion = 6
+const disabledVersion = 3
 
 export const deleteTopics = handle(DeleteTopics, async (broker, request, { apiVersion }) => {
-  const isByStruct = apiVersion >= idsVersion
-  const wanted: readonly TopicRequest[] = isByStruct
-    ? request.topics
-    : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
-  const responses = []
+  const wanted: readonly TopicRequest[] =
+    apiVersion >= idsVersion
+      ? request.topics
+      : request.topicNames.map((name) => ({ name, topicId: zeroUuid }))
+  /** The topics of the request by what they really are; more than one is too much. */
+  const byTopic = new Map<string, TopicRequest[]>()
   for (const topic of wanted) {
+    const key = keyOf(broker, topic)
+    byTopic.set(key, [...(byTopic.get(key) ?? []), topic])
+  }
+  const responses = []
+  for (const [topic, ...others] of byTopic.values()) {
+    if (topic === undefined) continue
     try {
-      const twice = wanted.filter((other) => isSame(broker, other, topic)).length > 1
-      if (twice) throw new KafkaError('INVALID_REQUEST', 'the topic comes twice in the request')
+      if (others.length > 0) {
+        throw new KafkaError('INVALID_REQUEST', 'the topic comes twice in the request')
+      }
       responses.push(await remove(broker, topic, { apiVersion, timeoutMs: request.timeoutMs }))
     } catch (error) {
       const { code, message } = kafkaErrorOf(error)
-      const name = isByStruct ? topic.name : (topic.name ?? '')
-      responses.push({ name, topicId: topic.topicId, errorCode: code, errorMessage: message })
+      const { topicId } = topic
+      const name = topic.name ?? others.find((other) => other.name !== null)?.name ?? null
+      responses.push({ name, topicId, errorCode: code, errorMessage: message })
     }
   }
   return { responses }
 })
 
-function isSame(broker: BrokerContext, a: TopicRequest, b: TopicRequest): boolean {
-  const { topicNames } = broker.metadata.image
-  const nameOf = ({ name, topicId }: TopicRequest) => name ?? topicNames.get(topicId) ?? topicId
-  return nameOf(a) === nameOf(b)
+function keyOf(broker: BrokerContext, { name, topicId }: TopicRequest): string {
+  if (name !== null && topicId !== zeroUuid) return `both ${name} ${topicId}`
+  const found = name ?? broker.metadata.image.topicNames.get(topicId)
+  return found === undefined ? `id ${topicId}` : `name ${found}`
 }
 
 async function remove(
@@ -49,10 +61,12 @@ async function remove(
   { apiVersion, timeoutMs }: { apiVersion: number; timeoutMs: number },
 ) {
   if (!broker.config['delete.topic.enable']) {
-    throw new KafkaError(apiVersion < 3 ? 'INVALID_REQUEST' : 'TOPIC_DELETION_DISABLED')
+    throw new KafkaError(
+      apiVersion < disabledVersion ? 'INVALID_REQUEST' : 'TOPIC_DELETION_DISABLED',
+    )
   }
-  if (givenName !== null && topicId !== zeroUuid) {
-    throw new KafkaError('INVALID_REQUEST', 'a topic is given by name or by id, not both')
+  if ((givenName === null) === (topicId === zeroUuid)) {
+    throw new KafkaError('INVALID_REQUEST', 'a topic is given either by name or by id')
   }
   const { image } = broker.metadata
   const name = topicNameOf(image, givenName ?? '', topicId)

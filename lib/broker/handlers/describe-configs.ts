@@ -32,7 +32,7 @@ export const describeConfigs = handle(DescribeConfigs, async (broker, request, {
     ({ configurationKeys, ...resource }) => ({
       ...resource,
       errorCode: 0,
-      errorMessage: null,
+      errorMessage: '',
       configs: entriesOf(broker, { configurationKeys, ...resource }).map((entry) => ({
         name: entry.name,
         value: entry.value,

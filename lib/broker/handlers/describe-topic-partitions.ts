@@ -2,9 +2,8 @@
  * DescribeTopicPartitions (75), served v0: topics in the order of their names, a page of partitions
  * at a time; `nextCursor` says where the next page begins.
  * An empty list of topics means all. At most max.request.partition.size.limit partitions a page.
- * Yields INVALID_REQUEST (closing the connection, since there is no top-level error) for a cursor
- * that is not in the list; per topic UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION; per
- * partition LEADER_NOT_AVAILABLE, LISTENER_NOT_FOUND.
+ * Yields per topic INVALID_REQUEST for a cursor that is not in the list, UNKNOWN_TOPIC_OR_PARTITION,
+ * INVALID_TOPIC_EXCEPTION; per partition LEADER_NOT_AVAILABLE, LISTENER_NOT_FOUND.
  * Source: apache/kafka: DescribeTopicPartitionsRequestHandler.java, KRaftMetadataCache.scala.
  */
 
@@ -27,6 +26,11 @@ export const describeTopicPartitions = handle(
   DescribeTopicPartitions,
   (broker, request, { session }) => {
     const { image } = broker.metadata
+    const refusal = cursorError(request)
+    if (refusal !== null) {
+      const errorCode = refusal.code
+      return { topics: request.topics.map(({ name }) => ({ name, errorCode })) }
+    }
     const limit = Math.min(
       broker.config['max.request.partition.size.limit'],
       request.responsePartitionLimit,
@@ -70,15 +74,15 @@ function namesOf(image: ClusterImage, request: DescribeTopicPartitionsRequest): 
   const { cursor } = request
   const isAll = request.topics.length === 0
   const wanted = isAll ? [...image.topics.keys()] : request.topics.map(({ name }) => name)
-  const names = [...new Set(wanted)].filter((name) => name >= (cursor?.topicName ?? '')).sort()
-  if (cursor === null) return names
-  if (!isAll && !names.includes(cursor.topicName)) {
-    throw new KafkaError('INVALID_REQUEST', `cursor topic ${cursor.topicName} was not asked for`)
-  }
-  if (cursor.partitionIndex < 0) {
-    throw new KafkaError('INVALID_REQUEST', `cursor partition ${cursor.partitionIndex}`)
-  }
-  return names
+  return [...new Set(wanted)].filter((name) => name >= (cursor?.topicName ?? '')).sort()
+}
+
+/** What is wrong with the cursor; null when nothing is. */
+function cursorError({ cursor, topics }: DescribeTopicPartitionsRequest): KafkaError | null {
+  if (cursor === null) return null
+  const isListed = topics.length === 0 || topics.some(({ name }) => name === cursor.topicName)
+  if (isListed && cursor.partitionIndex >= 0) return null
+  return new KafkaError('INVALID_REQUEST', `cursor ${cursor.topicName}-${cursor.partitionIndex}`)
 }
 
 function unknownAnswer(name: string): TopicResponse {
@@ -88,7 +92,12 @@ function unknownAnswer(name: string): TopicResponse {
   } catch (error) {
     code = kafkaErrorOf(error).code
   }
-  return { errorCode: code, name, isInternal: isInternalTopic(name) }
+  return {
+    errorCode: code,
+    name,
+    isInternal: isInternalTopic(name),
+    topicAuthorizedOperations: topicOperations,
+  }
 }
 
 function partitionAnswer(

@@ -11,7 +11,6 @@
  */
 
 import { errorCode, KafkaError } from '../../base/errors.ts'
-import { zeroUuid } from '../../base/uuid.ts'
 import { Fetch, type FetchRequest, type FetchResponse } from '../../protocol/apis/fetch.ts'
 import type { Encodable } from '../../protocol/schema.ts'
 import {
@@ -24,24 +23,24 @@ import type { Partition } from '../../replication/partition.ts'
 import type { BrokerContext } from '../context.ts'
 import { LeaderHints } from '../endpoints.ts'
 import { handle, kafkaErrorOf } from '../handler.ts'
-import { topicNameOf } from '../topics.ts'
+import { topicNameOf, topicNameOfId } from '../topics.ts'
 
 type TopicRequest = FetchRequest['topics'][number]
 type TopicResponse = Encodable<FetchResponse['responses'][number]>
 type PartitionResponse = Encodable<FetchResponse['responses'][number]['partitions'][number]>
 
 const readCommitted = 1
-/** First versions that name the current leader, and its address. */
+/** First versions that name the current leader, give topics by id, and the leader's address. */
 const leaderVersion = 12
+const idsVersion = 13
 const endpointsVersion = 16
-
-/** Reply bytes over all connections; each reply may take a quarter of what is left. */
-const replyBytesMax = 128 * 1024 * 1024
+/** Epochs of a request that asks in full: a new session, or none. */
+const sessionlessEpochs: ReadonlySet<number> = new Set([0, -1])
 
 export const fetch = handle(
   Fetch,
   async (broker, request, context) => {
-    if (request.sessionId > 0 && request.sessionEpoch > 0) {
+    if (!sessionlessEpochs.has(request.sessionEpoch)) {
       return { errorCode: errorCode('FETCH_SESSION_ID_NOT_FOUND') }
     }
     const { onClosed } = context.session
@@ -49,12 +48,14 @@ export const fetch = handle(
     const isReadCommitted = request.isolationLevel === readCommitted
     const result = await fetchPartitions(
       broker.replicas.fetchPurgatory,
-      targetsOf(broker, request),
+      targetsOf(broker, request, context.apiVersion),
       {
-        minBytes: Math.min(request.minBytes, broker.config['fetch.max.bytes']),
-        maxBytes: Math.min(request.maxBytes, broker.config['fetch.max.bytes'], roomFor(broker)),
+        // More than fits into the answer is not waited for.
+        minBytes: Math.min(request.minBytes, request.maxBytes, broker.config['fetch.max.bytes']),
+        maxBytes: Math.max(Math.min(request.maxBytes, broker.config['fetch.max.bytes']), 0),
         maxWaitMs: request.maxWaitMs,
         isReadCommitted,
+        memory: broker.replicas.fetchMemory,
         onParked: (cancel) => {
           giveUp = cancel
           onClosed.add(cancel)
@@ -76,15 +77,15 @@ export const fetch = handle(
   { served: [4, 18] },
 )
 
-/** What this reply may take of the memory for replies; at least a batch is always sent. */
-function roomFor(broker: BrokerContext): number {
-  return Math.max(replyBytesMax - broker.replyBytes, 0) / 4
-}
-
-function targetsOf(broker: BrokerContext, request: FetchRequest): FetchTarget[] {
+function targetsOf(
+  broker: BrokerContext,
+  request: FetchRequest,
+  apiVersion: number,
+): FetchTarget[] {
+  const isById = apiVersion >= idsVersion
   return request.topics.flatMap((topic) =>
     topic.partitions.map((partition) => ({
-      source: sourceOf(broker, topic, partition.partition),
+      source: sourceOf(broker, topic, { index: partition.partition, isById }),
       fetchOffset: partition.fetchOffset,
       maxBytes: Math.max(partition.partitionMaxBytes, 0),
       currentLeaderEpoch: partition.currentLeaderEpoch,
@@ -96,12 +97,12 @@ function targetsOf(broker: BrokerContext, request: FetchRequest): FetchTarget[] 
 function sourceOf(
   broker: BrokerContext,
   topic: TopicRequest,
-  index: number,
+  { index, isById }: { index: number; isById: boolean },
 ): Partition | KafkaError {
   try {
-    const name = topicNameOf(broker.metadata.image, topic.topic, topic.topicId)
+    const name = isById ? topicNameOfId(broker.metadata.image, topic.topicId) : topic.topic
     const partition = broker.replicas.partition(name, index)
-    if (topic.topicId === zeroUuid || topic.topicId === partition.topicId) return partition
+    if (!isById || topic.topicId === partition.topicId) return partition
     throw new KafkaError(
       'INCONSISTENT_TOPIC_ID',
       `${partition.name} has the id ${partition.topicId}, not ${topic.topicId}`,
@@ -163,9 +164,14 @@ function errorAnswer(partitionIndex: number, error: KafkaError): PartitionRespon
     partitionIndex,
     errorCode: error.code,
     highWatermark: -1,
-    abortedTransactions: null,
+    // What is not there at all is answered with an empty list, as by Kafka.
+    abortedTransactions: isUnknown(error) ? [] : null,
     records: [],
   }
+}
+
+function isUnknown({ code }: KafkaError): boolean {
+  return code === errorCode('UNKNOWN_TOPIC_OR_PARTITION') || code === errorCode('UNKNOWN_TOPIC_ID')
 }
 
 function isElsewhere({ code }: KafkaError): boolean {

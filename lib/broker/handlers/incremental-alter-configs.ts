@@ -3,7 +3,7 @@
  * topics and brokers; takes effect at once. v1 flexible.
  * Yields per resource INVALID_REQUEST for a resource or key that comes twice, a missing value, an
  * unknown operation, another broker, or loggers; INVALID_CONFIG for an unknown key, a bad value, or a
- * list operation on what is no list; UNKNOWN_TOPIC_OR_PARTITION; REQUEST_TIMED_OUT.
+ * list operation on what is no list; UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION; REQUEST_TIMED_OUT.
  */
 
 import { KafkaError } from '../../base/errors.ts'
@@ -15,6 +15,7 @@ import type { BrokerContext } from '../context.ts'
 import { seen } from '../create-topic.ts'
 import { eachPartition, handle } from '../handler.ts'
 import { brokerOfResource, resourceType } from '../resources.ts'
+import { checkTopicName } from '../topics.ts'
 
 type Resource = IncrementalAlterConfigsRequest['resources'][number]
 type Config = Resource['configs'][number]
@@ -60,7 +61,11 @@ async function alter(broker: BrokerContext, resource: Resource, validateOnly: bo
 
 function kindOf(broker: BrokerContext, resource: Resource): 'topic' | 'broker' {
   const { resourceType: type, resourceName: name } = resource
-  if (type === resourceType.topic) return 'topic'
+  if (type === resourceType.topic) {
+    if (name === '') throw new KafkaError('INVALID_REQUEST', 'topics have no common default')
+    checkTopicName(name)
+    return 'topic'
+  }
   if (type === resourceType.broker) {
     brokerOfResource(broker, name)
     return 'broker'

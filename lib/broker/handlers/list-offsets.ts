@@ -46,9 +46,9 @@ export const listOffsets = handle(ListOffsets, async (broker, request, { apiVers
       async ({ partitionIndex, currentLeaderEpoch, timestamp }) => {
         const key = topicPartitionName({ topic: name, partition: partitionIndex })
         if (twice.has(key)) throw new KafkaError('INVALID_REQUEST', `${key} is asked for twice`)
+        checkTimestamp(timestamp, apiVersion)
         const partition = broker.replicas.partition(name, partitionIndex)
         partition.checkLeader(currentLeaderEpoch)
-        checkTimestamp(timestamp, apiVersion)
         const found = await find(partition, timestamp, isReadCommitted)
         return apiVersion === 0
           ? { partitionIndex, oldStyleOffsets: found.offset < 0 ? [] : [found.offset] }

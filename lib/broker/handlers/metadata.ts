@@ -54,7 +54,7 @@ export const metadata = handle(Metadata, async (broker, request, context) => {
   }
   const topics = isAll
     ? [...image.topics.values()].map((topic) => topicAnswer(topic, describe))
-    : wanted.map((topic) => wantedAnswer(topic, created, describe))
+    : once(wanted).map((topic) => wantedAnswer(topic, created, describe))
   return {
     brokers: endpointsOf(image, session.listenerName),
     clusterId: broker.clusterId,
@@ -65,6 +65,12 @@ export const metadata = handle(Metadata, async (broker, request, context) => {
       : operationsOmitted,
   }
 })
+
+/** Each topic once, however often it is asked for. */
+function once(topics: readonly TopicRequest[]): TopicRequest[] {
+  const keyOf = ({ name, topicId }: TopicRequest) => `${topicId} ${name}`
+  return [...new Map(topics.map((topic) => [keyOf(topic), topic])).values()]
+}
 
 /** A live broker, which passes on what only the controller can do. */
 function controllerOf(broker: BrokerContext, { controllerId, brokers }: ClusterImage): number {
@@ -129,7 +135,13 @@ function wantedAnswer(
     // By id there is no name to give; versions before v12 have no null for it.
     const isById = topicId !== zeroUuid && context.apiVersion >= idsVersion
     const name = isById ? null : (wanted.name ?? '')
-    return { errorCode: code, name, topicId, isInternal: name !== null && isInternalTopic(name) }
+    return {
+      errorCode: code,
+      name,
+      topicId,
+      isInternal: name !== null && isInternalTopic(name),
+      ...(describe.withOperations && name !== null && { topicAuthorizedOperations: topicOperations }),
+    }
   }
 }
 

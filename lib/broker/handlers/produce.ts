@@ -10,11 +10,18 @@
  * UNSUPPORTED_COMPRESSION_TYPE, KAFKA_STORAGE_ERROR, and what Log.append refuses.
  */
 
-import type { Chunks } from '../../base/bytes.ts'
+import { asBuffer, type Chunks, joinChunks, sliceChunks } from '../../base/bytes.ts'
 import { DecodeError, errorCode, KafkaError } from '../../base/errors.ts'
 import { Produce, type ProduceRequest, type ProduceResponse } from '../../protocol/apis/produce.ts'
 import type { Encodable } from '../../protocol/schema.ts'
-import { codecOf, type RecordBatch, splitBatches } from '../../record/batch.ts'
+import {
+  codecOf,
+  entryHeadSize,
+  headerSize,
+  isTransactional,
+  type RecordBatch,
+  splitBatches,
+} from '../../record/batch.ts'
 import { upConvert } from '../../record/message-set.ts'
 import type { AppendResult } from '../../replication/replica-manager.ts'
 import { decompressedBytesMax, InvalidRecordsError } from '../../storage/batch-validation.ts'
@@ -22,7 +29,7 @@ import type { BrokerContext } from '../context.ts'
 import { ConnectionError } from '../dispatch.ts'
 import { LeaderHints } from '../endpoints.ts'
 import { handle, kafkaErrorOf, type RequestContext } from '../handler.ts'
-import { isInternalTopic, topicNameOf } from '../topics.ts'
+import { isInternalTopic, topicNameOf, topicNameOfId } from '../topics.ts'
 
 type TopicRequest = ProduceRequest['topicData'][number]
 type PartitionRequest = TopicRequest['partitionData'][number]
@@ -36,6 +43,12 @@ const adminClientId = '__admin_client'
 /** First version whose batches may be zstd, and the first that names the current leader. */
 const zstdVersion = 7
 const leaderVersion = 10
+const idsVersion = 13
+
+/** In the head of a batch, and the smallest entry of the formats before batches. */
+const sizePosition = 8
+const magicPosition = 16
+const oldSizeMin = 26
 
 export const produce = handle(
   Produce,
@@ -101,16 +114,32 @@ async function appendPartition(
 function append(broker: BrokerContext, call: PartitionCall): Promise<AppendResult> {
   const { request, topic, partition, context } = call
   const { acks, timeoutMs } = request
+  const { image } = broker.metadata
+  const isById = context.apiVersion >= idsVersion
+  const name = isById ? topicNameOfId(image, topic.topicId) : topic.name
+  const replica = broker.replicas.partition(name, partition.index)
+  const batches = batchesOf(partition.records ?? [], context.apiVersion)
+  checkTransactional(batches, request)
   if (acks !== -1 && acks !== 0 && acks !== 1) {
     throw new KafkaError('INVALID_REQUIRED_ACKS', `acks ${acks}: expected -1, 0 or 1`)
   }
-  const name = topicNameOf(broker.metadata.image, topic.name, topic.topicId)
   if (isInternalTopic(name) && context.clientId !== adminClientId) {
     throw new KafkaError('INVALID_TOPIC_EXCEPTION', `${name} is internal: clients may not write`)
   }
-  const replica = broker.replicas.partition(name, partition.index)
-  const batches = batchesOf(partition.records ?? [], context.apiVersion)
   return broker.replicas.append(replica, batches, { acks, timeoutMs })
+}
+
+/** A transactional batch belongs to a transactional id. */
+function checkTransactional(
+  batches: readonly RecordBatch[],
+  { transactionalId }: ProduceRequest,
+): void {
+  if (transactionalId !== null) return
+  if (!batches.some(({ header }) => isTransactional(header.attributes))) return
+  throw new KafkaError(
+    'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+    'a transactional batch in a request without a transactional id',
+  )
 }
 
 /** What a version may carry, as batches of magic 2. INVALID_RECORD, UNSUPPORTED_COMPRESSION_TYPE, CORRUPT_MESSAGE. */
@@ -137,8 +166,18 @@ function batchesOf(records: Chunks, apiVersion: number): RecordBatch[] {
     return batches
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    throw new KafkaError('INVALID_RECORD', error.message, { cause: error })
+    const name = isNonsense(records) ? 'CORRUPT_MESSAGE' : 'INVALID_RECORD'
+    throw new KafkaError(name, error.message, { cause: error })
   }
+}
+
+/** Whether the first batch cannot be one at all, rather than be cut short or of an old format. */
+function isNonsense(records: Chunks): boolean {
+  const head = asBuffer(joinChunks(sliceChunks(records, 0, headerSize)))
+  if (head.length <= magicPosition) return false
+  const magic = head.readInt8(magicPosition)
+  const sizeBytes = head.readInt32BE(sizePosition) + entryHeadSize
+  return magic < 0 || magic > 2 || sizeBytes < (magic === 2 ? headerSize : oldSizeMin)
 }
 
 function errorAnswer(

@@ -97,7 +97,7 @@ function contextOf(
     opened: Client[]
   },
 ): CommandContext {
-  const env = { ...nodeEnv(), ...(around.files === undefined ? {} : { disk: around.files }) }
+  const env = nodeEnv()
   const state = { isClosed: false }
   const closed = new AbortController()
   const write = async (chunks: readonly (Uint8Array | string)[]): Promise<void> => {
@@ -154,9 +154,18 @@ function contextOf(
       return unused()
     },
     log: unused,
+    read: (path) => memoryFile(around.files ?? new MemoryDisk(), path),
     path: (given) => (given.startsWith('/') ? given : `/work/${given}`),
     variable: () => undefined,
   }
+}
+
+async function* memoryFile(disk: MemoryDisk, path: string): AsyncGenerator<Uint8Array> {
+  const file = await disk.open(path, 'read')
+  const bytes = new Uint8Array(await file.size())
+  await file.readAt(bytes, 0)
+  await file.close()
+  yield bytes
 }
 
 async function* chunksOf(

@@ -7,8 +7,9 @@
  */
 
 import { joinChunks } from '../../../lib/base/bytes.ts'
+import { DecodeError } from '../../../lib/base/errors.ts'
 import { zeroUuid } from '../../../lib/base/uuid.ts'
-import { codecOf, splitBatches, timestampTypeOf } from '../../../lib/record/batch.ts'
+import { codecOf, type RecordBatch, splitBatches, timestampTypeOf } from '../../../lib/record/batch.ts'
 import { readRecords } from '../../../lib/record/record.ts'
 import type { Peer } from './peer.ts'
 
@@ -34,10 +35,25 @@ export function normalised(value: unknown, peer: Peer, key = ''): unknown {
   if (key === 'producerId' && typeof value === 'number' && value >= 0) return 'some id'
   if (key === 'records') return recordsOf(value, peer)
   if (typeof value === 'number') return timeOf(value)
-  if (Array.isArray(value)) return value.map((element) => normalised(element, peer))
+  if (Array.isArray(value)) return listOf(value, peer, key)
   if (value === null || typeof value !== 'object') return value
   const entries = Object.entries(value).filter(([name]) => !ignored.has(name))
   return Object.fromEntries(entries.map(([name, inner]) => [name, normalised(inner, peer, name)]))
+}
+
+/** Answers about topics and partitions come in no order that a client could count on. */
+const unordered = new Set(['topics', 'responses', 'results', 'partitions', 'partitionResponses'])
+
+function listOf(list: readonly unknown[], peer: Peer, key: string): unknown {
+  const elements = list.map((element) => normalised(element, peer))
+  if (!unordered.has(key)) return elements
+  const order = (element: unknown) => {
+    if (!isObject(element)) return ''
+    const { name, topic, topicId, resourceName, errorCode } = element
+    const number = element['partitionIndex'] ?? element['partition'] ?? element['index'] ?? 0
+    return JSON.stringify([name ?? topic ?? resourceName, topicId, Number(number) + 1e6, errorCode])
+  }
+  return elements.sort((a, b) => (order(a) < order(b) ? -1 : 1))
 }
 
 function topicOf(id: unknown, { topicNames }: Peer): unknown {
@@ -65,12 +81,21 @@ function recordsOf(value: unknown, peer: Peer): unknown {
       baseTimestamp: timeOf(baseTimestamp),
       maxTimestamp: timeOf(maxTimestamp),
       ...(isAsSent && producerId < 0 && { crc, sizeBytes }),
-      contents: readRecords(batch, { maxBytes: 1 << 26 }).map(({ key, value, ...record }) =>
-        normalised({ ...record, key: text(key), value: text(value) }, peer),
-      ),
+      contents: contentsOf(batch, peer),
     }
   })
   return { batches, isCut: whole < all.length }
+}
+
+function contentsOf(batch: RecordBatch, peer: Peer): unknown {
+  try {
+    return readRecords(batch, { maxBytes: 1 << 26 }).map(({ key, value, ...record }) =>
+      normalised({ ...record, key: text(key), value: text(value) }, peer),
+    )
+  } catch (error) {
+    if (error instanceof DecodeError) return 'not readable'
+    throw error
+  }
 }
 
 /** Kafka cuts the last batch where the limit is. */

@@ -42,6 +42,7 @@ export class Peer {
   readonly topicNames = new Map<string, string>()
   #connection: Connection | null = null
   #barriers = 0
+  readonly #made = new Map<string, Promise<void>>()
 
   private constructor(name: PeerName, address: string) {
     const at = address.lastIndexOf(':')
@@ -115,6 +116,13 @@ export class Peer {
     }
     this.topicNames.set(made.topicId, name)
     await this.#untilLed(name, partitions - 1)
+  }
+
+  /** As `create`, at the first call. */
+  ensure(name: string, topic?: NewTopic): Promise<void> {
+    const made = this.#made.get(name) ?? this.create(name, topic)
+    this.#made.set(name, made)
+    return made
   }
 
   /** Waits until every change made so far holds at the broker. */

@@ -20,6 +20,8 @@ export interface At {
   readonly version: number
   /** Of this row and version, the same for both brokers. */
   readonly topic: string
+  /** As `topic`, the same in all versions. */
+  readonly rowTopic: string
 }
 
 export interface Row {
@@ -88,3 +90,12 @@ export function accept(reason: string, path: RegExp, versions: readonly [number,
   }
   return accepted
 }
+
+/** Accepted in all rows. */
+export const everywhere: readonly Accepted[] = [
+  {
+    reason: 'ottla says why where Kafka leaves the text of an error out',
+    is: ({ path, kafka, ottla }) =>
+      path.endsWith('.errorMessage') && kafka === null && ottla === 'text',
+  },
+]

@@ -1,0 +1,197 @@
+import { errorCode } from '../../lib/base/errors.ts'
+import { Broker } from '../../lib/broker/broker.ts'
+import { noLayers, resolveBrokerConfig } from '../../lib/config/config.ts'
+import { readFile } from '../../lib/io/disk.ts'
+import { memoryEnv } from '../../lib/io/memory/env.ts'
+import { Metadata } from '../../lib/protocol/apis/metadata.ts'
+import { readBatchHeader } from '../../lib/record/batch.ts'
+import { logConfigWith } from '../../lib/storage/log-config.ts'
+import { LogDir } from '../../lib/storage/log-dir.ts'
+import { assert, rejection, suite } from '../support/suite.ts'
+import { batch, Scenario } from './support/scenario.ts'
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1
+}
+
+const test = suite('broker')
+
+async function leaderEpoch(world: Scenario, topic: string): Promise<number> {
+  const { topics } = await world.call(Metadata, 9, { topics: [{ name: topic }] })
+  return topics[0]?.partitions[0]?.leaderEpoch ?? -1
+}
+
+test('a restart keeps topics, records, cluster id and epochs', async () => {
+  const world = await Scenario.start({ topics: ['a:3'] })
+  const { clusterId } = world.broker
+  const topicId = await world.topicId('a')
+  let epoch = await leaderEpoch(world, 'a')
+  for (let round = 0; round < 4; round++) {
+    assert.is((await world.produce('a', batch([`r${round}`]))).baseOffset, round)
+    await world.restart()
+    assert.is(world.broker.clusterId, clusterId)
+    assert.is(await world.topicId('a'), topicId)
+    const next = await leaderEpoch(world, 'a')
+    assert.ok(next >= epoch, `epoch ${next} after ${epoch}`)
+    epoch = next
+    const answer = await world.fetch('a', 0)
+    assert.is(answer.highWatermark, round + 1)
+    for (let index = 0; index <= round; index++) assert.ok(answer.bytes.includes(`r${index}`))
+  }
+  await world.stop()
+})
+
+test('what was acknowledged with acks=all survives a power cut, under a new epoch', async () => {
+  const env = memoryEnv()
+  const world = await Scenario.start({ env, topics: ['a:1'] })
+  await world.produce('a', batch(['kept']))
+  const epoch = await leaderEpoch(world, 'a')
+  env.disk.crash()
+  env.network.cut()
+  const after = await Scenario.start({ env, topics: ['a:1'] })
+  const { bytes, highWatermark } = await after.fetch('a', 0)
+  assert.is(highWatermark, 1)
+  assert.ok(bytes.includes('kept'))
+  assert.ok((await leaderEpoch(after, 'a')) > epoch)
+  await after.produce('a', batch(['new']))
+  const second = readBatchHeader((await after.fetch('a', 1)).bytes)
+  assert.ok(second.partitionLeaderEpoch > epoch)
+})
+
+test('with durability=fsync nothing is visible before it is synced', async () => {
+  const world = await Scenario.start({ topics: ['safe:1', 'fast:1:ottla.durability=replicated'] })
+  world.env.disk.beforeEach = (operation) => {
+    if (operation === 'sync') return new Promise(() => {})
+    return undefined
+  }
+  const client = await world.connect()
+  const { Produce } = await import('../../lib/protocol/apis/produce.ts')
+  const send = (name: string, acks: number) =>
+    client.send(Produce, 9, {
+      acks,
+      timeoutMs: 5000,
+      topicData: [{ name, partitionData: [{ index: 0, records: [batch(['x'])] }] }],
+    })
+  send('fast', -1)
+  const fast = await client.answer(Produce, 9)
+  assert.is(fast.responses[0]?.partitionResponses[0]?.errorCode, 0)
+  assert.is((await world.fetch('fast', 0)).highWatermark, 1)
+  send('safe', 1)
+  const written = await client.answer(Produce, 9)
+  assert.is(written.responses[0]?.partitionResponses[0]?.errorCode, 0)
+  assert.is((await world.fetch('safe', 0)).highWatermark, 0)
+  send('safe', -1)
+  await world.env.clock.advance(5000)
+  const timedOut = await client.answer(Produce, 9)
+  assert.is(timedOut.responses[0]?.partitionResponses[0]?.errorCode, errorCode('REQUEST_TIMED_OUT'))
+})
+
+test('a failed disk is answered with KAFKA_STORAGE_ERROR, and the broker gives up', async () => {
+  const world = await Scenario.start({ topics: ['a:1'] })
+  world.env.disk.beforeEach = (operation) => {
+    if (operation === 'sync') throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+    return undefined
+  }
+  const answer = await world.produce('a', batch(['x']))
+  assert.is(answer.errorCode, errorCode('KAFKA_STORAGE_ERROR'))
+  assert.is((await world.produce('a', batch(['y']))).errorCode, errorCode('KAFKA_STORAGE_ERROR'))
+  await world.broker.failed
+  assert.ok(world.broker.failure?.message.includes('EIO'))
+})
+
+test('broker.json is there while it runs', async () => {
+  const world = await Scenario.start()
+  const bytes = await readFile(world.env.disk, '/data/broker.json')
+  const note = JSON.parse(Buffer.from(bytes ?? []).toString())
+  assert.equal(note, { v: 1, pid: 4711, bootId: 'boot', nodeId: 1, listeners: [world.address] })
+  await world.stop()
+  assert.is(await readFile(world.env.disk, '/data/broker.json'), null)
+})
+
+test('declared topics: with settings, once, and malformed ones', async () => {
+  const world = await Scenario.start({
+    topics: ['a:2:retention.ms=5,cleanup.policy=compact,delete', 'b'],
+  })
+  await world.restart()
+  const { topics } = await world.call(Metadata, 9, { topics: null })
+  assert.equal(topics.map(({ name, partitions }) => `${name}:${partitions.length}`).sort(byText), [
+    'a:2',
+    'b:1',
+  ])
+  await world.stop()
+  for (const [text, message] of [
+    ['a b:1', 'topic name'],
+    ['a:x', 'partitions'],
+    ['a:0', 'partitions'],
+    ['a:1:retention.ms', 'KEY=VALUE'],
+    ['a:1:nope=1', 'nope'],
+  ] as const) {
+    const error = await rejection(Scenario.start({ topics: [text] }))
+    assert.ok(error.message.includes(message), `${text}: ${error.message}`)
+  }
+})
+
+test('a start that fails leaves the directory and the port free', async () => {
+  const env = memoryEnv()
+  await rejection(Scenario.start({ env, topics: ['a:1:nope=1'] }))
+  const world = await Scenario.start({ env })
+  await world.stop()
+})
+
+test('a second broker on the same directory is refused', async () => {
+  const env = memoryEnv()
+  const world = await Scenario.start({ env })
+  const error = await rejection(Scenario.start({ env }))
+  assert.is(error.name, 'LockedError')
+  await world.stop()
+})
+
+test('an address that clients cannot use is not advertised', async () => {
+  const env = memoryEnv()
+  const options = {
+    env,
+    dataPath: '/data',
+    nodeId: 1,
+    clusterId: null,
+    configs: {},
+    listen: { host: '0.0.0.0', port: 0 },
+    topics: [],
+    adopt: false,
+    process: null,
+  }
+  const error = await rejection(Broker.start({ ...options, advertise: null }))
+  assert.match(error.message, /0\.0\.0\.0/)
+  const broker = await Broker.start({ ...options, advertise: { host: 'box.example', port: 0 } })
+  assert.is(broker.listeners[0]?.host, 'box.example')
+  assert.ok((broker.listeners[0]?.port ?? 0) > 0)
+  await broker.stop()
+})
+
+test('a log of no known topic is put aside, and its name is free again', async () => {
+  const env = memoryEnv()
+  const world = await Scenario.start({ env })
+  await world.stop()
+  const config = resolveBrokerConfig(noLayers)
+  const logDir = await LogDir.open({ env, path: '/data', nodeId: 1, config })
+  await logDir.create({ topic: 'ghost', partition: 0 }, 'QUJDREVGR0hJSktMTU5PUA', logConfigWith({}))
+  await logDir.close()
+  const after = await Scenario.start({ env, topics: ['ghost:1'] })
+  assert.is((await after.produce('ghost', batch(['x']))).baseOffset, 0)
+  const names = (await env.disk.list('/data')).map(({ name }) => name)
+  assert.is(names.filter((name) => /^ghost-0\..*-stray$/.test(name)).length, 1, names.join(' '))
+  await after.restart()
+  assert.is((await after.fetch('ghost', 0)).highWatermark, 1)
+  await after.stop()
+})
+
+test('logs without metadata are left alone', async () => {
+  const env = memoryEnv()
+  const world = await Scenario.start({ env, topics: ['a:1'] })
+  await world.produce('a', batch(['x']))
+  await world.stop()
+  await env.disk.remove('/data/metadata')
+  const error = await rejection(Scenario.start({ env }))
+  assert.match(error.message, /metadata/)
+  const names = (await env.disk.list('/data')).map(({ name }) => name)
+  assert.ok(names.includes('a-0'), names.join(' '))
+})

@@ -1,0 +1,273 @@
+/**
+ * Crashes of real processes: `node build/test/interop/crash.mjs [--rounds N] [--starts N]`. A broker is
+ * killed (and sometimes stopped) again and again in the middle of produce, on one port and one data
+ * directory, while producers (the library, `ottla produce`, kcat) and a consumer go on; between the
+ * rounds its files get what a crash may leave behind. Whatever was acknowledged must be there, in
+ * order, once, for ever. Both durabilities; then kills during start-up. Ends with `N passed, N failed,
+ * N skipped`.
+ */
+
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  appendGarbage,
+  appendHalfBatch,
+  appendZeros,
+  cutUnacknowledged,
+  damageIndexes,
+  garbageAfterMetadata,
+  halfFrameAfterMetadata,
+} from './crash/damage.ts'
+import { TopicMaker } from './crash/topic-maker.ts'
+import {
+  checkWriter,
+  type Contents,
+  Follower,
+  lastAcknowledged,
+  readContents,
+} from './crash/verify.ts'
+import { CommandWriter, KcatWriter, LibraryWriter, type Writer } from './crash/writers.ts'
+import { isInstalled, output } from './process.ts'
+import {
+  type BrokerProcess,
+  freePort,
+  ottla,
+  spawnBroker,
+  startBroker,
+} from './support/broker-process.ts'
+import { Checks, expectThat, numberFlag, pause, same, until } from './support/checks.ts'
+
+const rounds = numberFlag('--rounds', 20)
+const startKills = numberFlag('--starts', 20)
+const topic = 'crash'
+const partitionCount = 4
+const checks = new Checks()
+const hasKcat = await isInstalled('kcat')
+if (!hasKcat) checks.skip('kcat as a producer', 'kcat is missing; Debian: apt-get install kcat')
+
+type Durability = 'fsync' | 'replicated'
+
+/** One broker, its directory, and everybody who works with it. */
+interface Campaign {
+  readonly data: string
+  readonly port: number
+  readonly durability: Durability
+  readonly writers: readonly Writer[]
+  readonly exact: LibraryWriter
+  readonly startTimesMs: number[]
+  broker: BrokerProcess
+}
+
+const partitionOf = (partition: number) => `${topic}-${partition}`
+
+function start({ data, port, durability }: Pick<Campaign, 'data' | 'port' | 'durability'>) {
+  const args = [
+    '-c',
+    `ottla.durability=${durability}`,
+    '--topic',
+    `${topic}:${partitionCount}:segment.bytes=1048576`,
+  ]
+  return startBroker({ data, port, args })
+}
+
+/** How a round ends the broker, and what it does to its files. */
+const endings: ((campaign: Campaign, round: number) => Promise<string>)[] = [
+  async ({ broker }) => {
+    await broker.stop('SIGKILL')
+    return 'killed'
+  },
+  async ({ broker, data }, round) => {
+    await broker.stop('SIGKILL')
+    return `killed, ${appendGarbage(data, partitionOf(round % partitionCount))}, ${garbageAfterMetadata(data)}`
+  },
+  async ({ broker, data }) => {
+    const code = await broker.stop('SIGTERM')
+    same(code, 0, 'exit code')
+    expectThat(existsSync(join(data, '.kafka_cleanshutdown')), 'no clean mark')
+    return 'stopped'
+  },
+  async ({ broker, data, exact }) => {
+    // Stopped between write and answer, sooner or later; what it answered before is with us by then.
+    let cut: string | null = null
+    for (let attempt = 0; attempt < 100 && cut === null; attempt++) {
+      broker.child.kill('SIGSTOP')
+      await pause(30)
+      const last = exact.offsets.get(lastAcknowledged(exact)) ?? -1
+      cut = cutUnacknowledged(data, partitionOf(exact.partition), last)
+      if (cut === null) broker.child.kill('SIGCONT')
+      await pause(attempt % 7)
+    }
+    await broker.stop('SIGKILL')
+    return `killed, ${cut ?? 'nothing to cut'}`
+  },
+  async ({ broker, data }, round) => {
+    await broker.stop('SIGKILL')
+    const partition = partitionOf(round % partitionCount)
+    return `killed, ${appendHalfBatch(data, partition)}, ${halfFrameAfterMetadata(data)}`
+  },
+  async ({ broker, data }, round) => {
+    await broker.stop('SIGKILL')
+    return `killed, ${appendZeros(data, partitionOf(round % partitionCount))}`
+  },
+  async ({ broker, data }, round) => {
+    await broker.stop('SIGKILL')
+    return `killed, ${damageIndexes(data, partitionOf(round % partitionCount))}`
+  },
+]
+
+/** Everything the writers were told, against what is stored now. */
+async function verify({ broker, writers }: Campaign): Promise<Contents> {
+  const told = writers.map(lastAcknowledged)
+  const contents = await readContents(broker.address, topic)
+  for (const [index, writer] of writers.entries()) checkWriter(writer, told[index] ?? -1, contents)
+  return contents
+}
+
+async function runRound(campaign: Campaign, round: number): Promise<string> {
+  const before = campaign.writers.map(({ offsets }) => offsets.size)
+  await pause(250 + ((round * 379) % 900))
+  const ending = endings[round % endings.length]
+  expectThat(ending !== undefined, 'no ending')
+  const what = await ending(campaign, round)
+  campaign.broker = await start(campaign)
+  campaign.startTimesMs.push(campaign.broker.startMs)
+  await verify(campaign)
+  const acknowledged = campaign.writers.reduce(
+    (sum, { offsets }, at) => sum + offsets.size - (before[at] ?? 0),
+    0,
+  )
+  return `${what}; start ${Math.round(campaign.broker.startMs)} ms; ${acknowledged} acknowledged`
+}
+
+async function runCampaign(durability: Durability): Promise<void> {
+  const data = mkdtempSync(join(tmpdir(), 'ottla-crash-'))
+  const port = await freePort()
+  const broker = await start({ data, port, durability })
+  const { address } = broker
+  const place = (name: string, partition: number) => ({ name, address, topic, partition })
+  const exact = new LibraryWriter(place('library', 0))
+  const writers: Writer[] = [
+    exact,
+    new CommandWriter(place('ottla', 2)),
+    new LibraryWriter(place('other', 3)),
+  ]
+  if (hasKcat)
+    writers.push(new KcatWriter(place('kcat', 1)), new KcatWriter(place('kcat-beside', 3)))
+  const follower = new Follower(address, topic, partitionCount)
+  const topics = new TopicMaker(address)
+  const campaign: Campaign = { data, port, durability, writers, exact, startTimesMs: [], broker }
+  for (let round = 0; round < rounds; round++)
+    await checks.run(`${durability}: round ${round}`, () => runRound(campaign, round))
+  await finish(campaign, follower, topics)
+  rmSync(data, { recursive: true, force: true })
+}
+
+async function finish(campaign: Campaign, follower: Follower, topics: TopicMaker): Promise<void> {
+  const { durability, writers, data } = campaign
+  await checks.run(`${durability}: metadata changes outlived it all`, async () => {
+    await topics.end()
+    await topics.check(campaign.broker.address)
+    return `${topics.changes} changes`
+  })
+  for (const writer of writers)
+    await checks.run(`${durability}: ${writer.name} delivered everything`, async () => {
+      await writer.end()
+      return `${writer.written} records`
+    })
+  let contents: Contents = []
+  await checks.run(`${durability}: everything is stored, in order, once`, async () => {
+    contents = await verify(campaign)
+    const count = contents.reduce((sum, { length }) => sum + length, 0)
+    same(
+      count,
+      writers.reduce((sum, { written }) => sum + written, 0),
+      'records',
+    )
+    return `${count} records`
+  })
+  await checks.run(`${durability}: a consumer saw each offset once, and as it is`, () =>
+    follower.finish(contents),
+  )
+  await checks.run(`${durability}: log check finds nothing after a clean stop`, async () => {
+    same(await campaign.broker.stop(), 0, 'exit code')
+    await logCheck(data)
+  })
+  const times = [...campaign.startTimesMs].sort((a, b) => a - b).map(Math.round)
+  console.log(
+    `     start after a crash: median ${times[times.length >> 1]} ms, longest ${times.at(-1)} ms`,
+  )
+}
+
+async function logCheck(data: string): Promise<void> {
+  const report = JSON.parse(await output([...ottla, 'log', 'check', data, '--json'])) as {
+    logs: { log: string; errors: number; warnings: number; findings: unknown[] }[]
+  }
+  expectThat(report.logs.length >= partitionCount, `${report.logs.length} logs`)
+  const findings = report.logs.flatMap(({ log, findings }) =>
+    findings.length > 0 ? [{ log, findings }] : [],
+  )
+  same(findings, [], 'findings')
+}
+
+/** Kills during start-up after a clean stop, twice in a row: its mark must not be believed then. */
+async function killStarts(): Promise<void> {
+  const data = mkdtempSync(join(tmpdir(), 'ottla-crash-start-'))
+  const place = { data, port: await freePort(), durability: 'fsync' as const }
+  let broker = await start(place)
+  const writer = new LibraryWriter({
+    name: 'library',
+    address: broker.address,
+    topic,
+    partition: 0,
+  })
+  // Many logs take a while to load.
+  await output([...ottla, '-b', broker.address, 'topic', 'create', 'many', '-p', '300'])
+  await pause(1500)
+  await writer.end()
+  await broker.stop()
+  let startMs = Number.POSITIVE_INFINITY
+  for (let probe = 0; probe < 3; probe++) {
+    broker = await start(place)
+    startMs = Math.min(startMs, broker.startMs)
+    await broker.stop()
+  }
+  const mark = join(data, '.kafka_cleanshutdown')
+  for (let point = 1; point <= startKills; point++) {
+    await checks.run(`killed at ${point}/${startKills} of a start`, async () => {
+      const first = await killStart(place, () => pause((startMs * point) / startKills))
+      // Most of a start is before the logs are loaded: here it is while they are.
+      const second = await killStart(place, async () => {
+        await until(() => !existsSync(mark), 'the clean mark goes')
+        await pause(point % 10)
+      })
+      appendHalfBatch(data, partitionOf(0))
+      broker = await start(place)
+      const contents = await readContents(broker.address, topic)
+      checkWriter(writer, lastAcknowledged(writer), contents)
+      same(contents[0]?.length, writer.written, 'records')
+      same(await broker.stop(), 0, 'exit code')
+      return `${Math.round((startMs * point) / startKills)} ms: ${first}; then ${second}`
+    })
+  }
+  rmSync(data, { recursive: true, force: true })
+}
+
+/** Starts a broker and kills it when `when` says; tells how far it was. */
+async function killStart(
+  { data, port }: { data: string; port: number },
+  when: () => Promise<void>,
+): Promise<string> {
+  const { child, ended, log } = spawnBroker({ data, port })
+  await when()
+  child.kill('SIGKILL')
+  await ended
+  if (log().includes('broker started')) return 'it was up'
+  return existsSync(join(data, '.kafka_cleanshutdown')) ? 'mark there' : 'mark gone'
+}
+
+for (const durability of ['fsync', 'replicated'] as const) await runCampaign(durability)
+if (startKills > 0) await killStarts()
+checks.end()
+// A campaign that failed may have left a producer that retries.
+process.exit()

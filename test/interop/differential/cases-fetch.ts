@@ -1,0 +1,249 @@
+/** Fetch: offsets, limits, waiting, epochs, ids, sessions. */
+
+import { DeleteRecords } from '../../../lib/protocol/apis/delete-records.ts'
+import { Fetch, type FetchRequest } from '../../../lib/protocol/apis/fetch.ts'
+import type { Encodable } from '../../../lib/protocol/schema.ts'
+import { batch } from './batches.ts'
+import { baseTime } from './compare.ts'
+import type { Peer } from './peer.ts'
+import { type Accepted, accept, type At, rowsOf, type Section } from './row.ts'
+
+const fetching = rowsOf(Fetch)
+const unknownId = 'AAAAAAAAAAAAAAAAAAAAEw'
+
+/** [topic, partition, offset, ...fields] */
+type Part = readonly [
+  topic: string,
+  partition: number,
+  fetchOffset: number,
+  fields?: Encodable<FetchRequest['topics'][number]['partitions'][number]>,
+]
+
+async function request(
+  { peer }: At,
+  parts: readonly Part[],
+  fields: Encodable<FetchRequest> = {},
+): Promise<Encodable<FetchRequest>> {
+  const topics = []
+  for (const topic of new Set(parts.map(([name]) => name))) {
+    const partitions = parts
+      .filter(([name]) => name === topic)
+      .map(([, partition, fetchOffset, more]) => ({
+        partition,
+        fetchOffset,
+        partitionMaxBytes: 1 << 20,
+        ...more,
+      }))
+    topics.push({ topic, topicId: await peer.idOf(topic), partitions })
+  }
+  return { maxWaitMs: 0, minBytes: 1, maxBytes: 1 << 20, ...fields, topics }
+}
+
+function fetch(
+  name: string,
+  parts: readonly Part[],
+  { versions = [4, 99], accepted = [], ...fields }: Encodable<FetchRequest> & {
+    versions?: readonly [number, number]
+    accepted?: readonly Accepted[]
+  } = {},
+) {
+  return fetching.ask(name, (at) => request(at, parts, fields), {
+    versions,
+    accepted: [...accepted, whole],
+  })
+}
+
+const whole = accept(
+  'Kafka cuts the last batch of a reply where the limit is, ottla sends whole batches',
+  /\.isCut$/,
+)
+
+/** How long the answer took: at once, or for the time asked for. */
+function timed(name: string, parts: readonly Part[], fields: Encodable<FetchRequest>) {
+  return fetching.steps(
+    `${name}: when`,
+    async (at, ask) => {
+      const body = await request(at, parts, fields)
+      const began = performance.now()
+      const answer = await ask(body)
+      const ms = performance.now() - began
+      const wait = fields.maxWaitMs ?? 0
+      const when = ms < wait / 2 ? 'at once' : ms > wait - 20 && ms < wait + 1500 ? 'waited' : ms
+      return { when, answer }
+    },
+    { versions: [11, 13], accepted: [whole] },
+  )
+}
+
+async function prepare(peer: Peer): Promise<void> {
+  const configs = { 'retention.ms': '-1' }
+  await peer.create('fetch-main', { partitions: 3, configs })
+  // Offsets 0-2, 3, 4-8 compressed, 9-10; a large one; nothing in partition 2.
+  await peer.produce('fetch-main', [
+    batch(['a', 'b', 'c']),
+    batch(['d']),
+    batch(['e', 'f', 'g', 'h', 'i'], { codec: 'gzip' }),
+    batch(['j', 'k'], { timestamps: [baseTime + 5] }),
+  ])
+  await peer.produce('fetch-main', [batch(['x'.repeat(5000)]), batch(['y'])], 1)
+  await peer.create('fetch-cut', { configs })
+  await peer.produce('fetch-cut', [batch(['a', 'b', 'c']), batch(['d']), batch(['e', 'f'])])
+  await peer.call(DeleteRecords, 1, {
+    topics: [{ name: 'fetch-cut', partitions: [{ partitionIndex: 0, offset: 2 }] }],
+    timeoutMs: 5000,
+  })
+  await peer.create('fetch-empty', { configs })
+  await peer.create('fetch-gone', { configs })
+}
+
+const offsets = [0, 1, 2, 3, 4, 6, 8, 9, 10, 11, 12, 1e9, -1, -2].map((offset) =>
+  fetch(`offset ${offset}`, [['fetch-main', 0, offset]]),
+)
+
+const limits = [
+  ...[0, 1, 50, 93, 94, 200, 300, -1].map((partitionMaxBytes) =>
+    fetch(`partition_max_bytes ${partitionMaxBytes}`, [['fetch-main', 0, 0, { partitionMaxBytes }]]),
+  ),
+  ...[0, 1, 50, 93, 200, -1].map((maxBytes) =>
+    fetch(`max_bytes ${maxBytes}`, [['fetch-main', 0, 0]], { maxBytes }),
+  ),
+  ...[1, 100, 250, 6000, 1 << 20].map((maxBytes) =>
+    fetch(
+      `several partitions, max_bytes ${maxBytes}`,
+      [
+        ['fetch-main', 0, 3],
+        ['fetch-main', 1, 0],
+        ['fetch-main', 2, 0],
+        ['fetch-cut', 0, 2],
+      ],
+      { maxBytes },
+    ),
+  ),
+  fetch('several partitions, an empty one first, max_bytes 1', [
+    ['fetch-empty', 0, 0],
+    ['fetch-main', 1, 0],
+    ['fetch-main', 0, 0],
+  ], { maxBytes: 1 }),
+  fetch('a small limit after a large batch', [
+    ['fetch-main', 1, 0],
+    ['fetch-main', 0, 9, { partitionMaxBytes: 10 }],
+  ]),
+]
+
+const positions = [
+  fetch('an empty partition', [['fetch-empty', 0, 0]]),
+  fetch('an empty partition at 1', [['fetch-empty', 0, 1]]),
+  ...[0, 1, 2, 3, 5, 6, 7].map((offset) => fetch(`cut log at ${offset}`, [['fetch-cut', 0, offset]])),
+  fetch('unknown topic', [['zz-unknown', 0, 0]], { versions: [4, 12] }),
+  fetch('unknown partition', [['fetch-main', 9, 0]]),
+  fetch('negative partition', [['fetch-main', -1, 0]]),
+  fetch('unknown and known', [['fetch-main', 9, 0], ['fetch-main', 0, 9]]),
+  fetch('a partition twice', [['fetch-main', 0, 9], ['fetch-main', 0, 3]], {
+    versions: [4, 6],
+    accepted: [accept('a partition that comes twice is answered twice by ottla', /./)],
+  }),
+  fetch('no partitions', []),
+  fetch('read_committed', [['fetch-main', 0, 3]], { isolationLevel: 1 }),
+  fetch('isolation level 2', [['fetch-main', 0, 3]], { isolationLevel: 2 }),
+  fetch('read_committed, an error', [['fetch-main', 0, 99], ['fetch-main', 9, 0]], { isolationLevel: 1 }),
+  fetch('a rack', [['fetch-main', 0, 9]], { rackId: 'r1', versions: [11, 99] }),
+]
+
+const epochs = [
+  ...[-1, 0, 1, 7, -2].map((currentLeaderEpoch) =>
+    fetch(`current epoch ${currentLeaderEpoch}`, [['fetch-main', 0, 9, { currentLeaderEpoch }]], {
+      versions: [9, 99],
+    }),
+  ),
+  ...[-1, 0, 1, 7].map((lastFetchedEpoch) =>
+    fetch(`last fetched epoch ${lastFetchedEpoch}`, [['fetch-main', 0, 9, { lastFetchedEpoch }]], {
+      versions: [12, 99],
+    }),
+  ),
+  fetch('last fetched epoch, beyond the end', [['fetch-main', 0, 12, { lastFetchedEpoch: 0 }]], {
+    versions: [12, 99],
+  }),
+  fetch('last fetched epoch, below the start', [['fetch-cut', 0, 1, { lastFetchedEpoch: 0 }]], {
+    versions: [12, 99],
+  }),
+  fetch('a later epoch, out of range', [['fetch-main', 0, 99, { currentLeaderEpoch: 1 }]], {
+    versions: [9, 99],
+  }),
+]
+
+/** A request in which the id is the given one. */
+function byId(name: string, topicId: (peer: Peer) => Promise<string> | string) {
+  return fetching.ask(
+    name,
+    async (at) => {
+      const known = await request(at, [['fetch-main', 0, 9]])
+      const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 << 20 }]
+      return { ...known, topics: [...(known.topics ?? []), { topicId: await topicId(at.peer), partitions }] }
+    },
+    { versions: [13, 99] },
+  )
+}
+
+const noSession = accept('ottla keeps no fetch sessions: it answers with session id 0', /sessionId$/)
+
+const sessions = [
+  fetch('no session, epoch 0', [['fetch-main', 0, 9]], {
+    sessionEpoch: 0,
+    versions: [7, 99],
+    accepted: [{ ...noSession, is: ({ path, ottla }) => path === '.sessionId' && ottla === 0 }],
+  }),
+  fetch('unknown session', [['fetch-main', 0, 9]], {
+    sessionId: 77,
+    sessionEpoch: 1,
+    versions: [7, 99],
+  }),
+  fetch('unknown session, closing', [['fetch-main', 0, 9]], {
+    sessionId: 77,
+    sessionEpoch: -1,
+    versions: [7, 99],
+  }),
+  fetch('unknown session, starting anew', [['fetch-main', 0, 9]], {
+    sessionId: 77,
+    sessionEpoch: 0,
+    versions: [7, 99],
+    accepted: [{ ...noSession, is: ({ path, ottla }) => path === '.sessionId' && ottla === 0 }],
+  }),
+  fetch('session 0, epoch 5', [['fetch-main', 0, 9]], { sessionEpoch: 5, versions: [7, 99] }),
+]
+
+const wait = 600
+const waits = [
+  timed('nothing there', [['fetch-main', 0, 11]], { maxWaitMs: wait }),
+  timed('enough there', [['fetch-main', 0, 9]], { maxWaitMs: wait }),
+  timed('min_bytes not there', [['fetch-main', 0, 9]], { maxWaitMs: wait, minBytes: 100_000 }),
+  timed('min_bytes over two partitions', [['fetch-main', 0, 0], ['fetch-main', 1, 0]], {
+    maxWaitMs: wait,
+    minBytes: 5200,
+  }),
+  timed('min_bytes 0', [['fetch-main', 0, 11]], { maxWaitMs: wait, minBytes: 0 }),
+  timed('min_bytes -1', [['fetch-main', 0, 11]], { maxWaitMs: wait, minBytes: -1 }),
+  timed('min_bytes above max_bytes', [['fetch-main', 0, 0]], {
+    maxWaitMs: wait,
+    minBytes: 10_000,
+    maxBytes: 100,
+  }),
+  timed('an error', [['fetch-main', 0, 99]], { maxWaitMs: wait }),
+  timed('an error and nothing', [['fetch-main', 0, 11], ['fetch-main', 9, 0]], { maxWaitMs: wait }),
+  timed('no partitions', [], { maxWaitMs: wait }),
+  timed('negative max_wait', [['fetch-main', 0, 11]], { maxWaitMs: -1 }),
+]
+
+export const fetchSection: Section = {
+  name: 'fetch',
+  prepare,
+  rows: [
+    ...offsets,
+    ...limits,
+    ...positions,
+    ...epochs,
+    byId('unknown id and a known one', () => unknownId),
+    byId('zero id and a known one', () => 'AAAAAAAAAAAAAAAAAAAAAA'),
+    ...sessions,
+    ...waits,
+  ],
+}

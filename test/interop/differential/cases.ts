@@ -1,0 +1,20 @@
+/** All cases, in the order they are asked. */
+
+import { connectionSection } from './cases-connection.ts'
+import { fetchSection } from './cases-fetch.ts'
+import { metadataSection } from './cases-metadata.ts'
+import { offsetsSection } from './cases-offsets.ts'
+import { produceSection } from './cases-produce.ts'
+import { configsSection } from './cases-configs.ts'
+import { topicsSection } from './cases-topics.ts'
+import type { Section } from './row.ts'
+
+export const sections: readonly Section[] = [
+  connectionSection,
+  metadataSection,
+  topicsSection,
+  produceSection,
+  fetchSection,
+  offsetsSection,
+  configsSection,
+]

@@ -1,0 +1,143 @@
+/**
+ * Peers that mean no good, beside clients that do: `node build/test/interop/hostile.mjs [--drops N]
+ * [--readers N] [--mutations N]`. A broker process gets garbage, half frames, absurd lengths, dropped
+ * connections, readers that never read, bad batches and mutated requests, while a producer and a
+ * consumer work. They must lose nothing; the broker's memory and its log stay bounded. Ends with
+ * `N passed, N failed, N skipped`.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { checkWriter, Follower, lastAcknowledged, readContents } from './crash/verify.ts'
+import { LibraryWriter } from './crash/writers.ts'
+import { output } from './process.ts'
+import { ottla, startBroker } from './support/broker-process.ts'
+import { Checks, expectThat, numberFlag, pause, same } from './support/checks.ts'
+import {
+  attackAll,
+  byteByByte,
+  mutated,
+  neverReading,
+  openAndDrop,
+  pipelined,
+  sendBadBatches,
+} from './support/hostile-peers.ts'
+import type { RawConnection } from './support/raw-connection.ts'
+
+const drops = numberFlag('--drops', 2000)
+const readers = numberFlag('--readers', 64)
+const mutations = numberFlag('--mutations', 4)
+const growthMax = 128 * 1024 * 1024
+const mebibytes = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`
+
+const checks = new Checks()
+const data = mkdtempSync(join(tmpdir(), 'ottla-hostile-'))
+const broker = await startBroker({
+  data,
+  args: [
+    '--topic',
+    'good:1',
+    '--topic',
+    'big:1',
+    '--topic',
+    'bad:1',
+    '-c',
+    'ottla.durability=replicated',
+  ],
+})
+const { address } = broker
+const big = `${'b'.repeat(1000)}\n`.repeat(40_000)
+await output([...ottla, 'produce', 'big', '-b', address], { input: big })
+// Whatever a working broker needs for itself is taken by then.
+const writer = new LibraryWriter({ name: 'good', address, topic: 'good', partition: 0 })
+const follower = new Follower(address, 'good', 1)
+await pause(1000)
+
+let connections = 0
+let highest = 0
+const before = broker.residentBytes()
+const sampler = setInterval(() => (highest = Math.max(highest, broker.residentBytes())), 20)
+const left: RawConnection[] = []
+
+/** One kind of harm; the good client must get through meanwhile. */
+async function harm(what: string, work: () => Promise<string | void>): Promise<void> {
+  await checks.run(what, async () => {
+    const [wrote, saw] = [writer.offsets.size, follower.count]
+    highest = 0
+    const resident = broker.residentBytes()
+    const began = performance.now()
+    const note = await work()
+    await pause(200)
+    const growth = highest - resident
+    expectThat(broker.child.exitCode === null, `the broker ended with ${broker.child.exitCode}`)
+    expectThat(writer.offsets.size > wrote, 'the producer got nothing through')
+    expectThat(follower.count > saw, 'the consumer got nothing')
+    expectThat(growth < growthMax, `memory grew by ${mebibytes(growth)}`)
+    const rate = (1000 * (writer.offsets.size - wrote)) / (performance.now() - began)
+    return `${note ? `${note}; ` : ''}${Math.round(rate)} good records/s, memory ${growth < 0 ? '' : '+'}${mebibytes(growth)}`
+  })
+}
+
+await harm('garbage, absurd lengths, wrong headers', async () => {
+  for (let times = 0; times < 5; times++) left.push(...(await attackAll(address)))
+  connections += 5 * 40
+})
+await harm('bad batches', async () => {
+  connections++
+  return `${await sendBadBatches(address, 'bad')} refused`
+})
+await harm('a request byte by byte', async () => {
+  connections++
+  await byteByByte(address)
+})
+await harm('200 requests at once', async () => {
+  connections += 4
+  await Promise.all([1, 2, 3, 4].map(() => pipelined(address, 'bad', 200)))
+})
+await harm(`${drops} connections opened and dropped`, async () => {
+  connections += drops
+  await openAndDrop(address, drops)
+})
+await harm(`${readers} consumers that never read`, async () => {
+  connections += readers
+  left.push(...(await neverReading(address, 'big', readers)))
+  await pause(numberFlag("--stall", 3000))
+})
+await harm('mutated requests', async () => {
+  const count = await mutated(address, { seed: 3, perVersion: mutations })
+  connections += count
+  return `${count} requests`
+})
+for (const connection of left) connection.close()
+
+await checks.run('the good clients lost nothing', async () => {
+  await writer.end()
+  const contents = await readContents(address, 'good')
+  checkWriter(writer, lastAcknowledged(writer), contents)
+  same(contents[0]?.length, writer.written, 'records')
+  await follower.finish(contents)
+  return `${writer.written} records`
+})
+await checks.run('the log has at most a line per connection, and no stack', () => {
+  const lines = broker.log().split('\n').filter(Boolean)
+  expectThat(
+    lines.length <= connections + 20,
+    `${lines.length} lines for ${connections} connections`,
+  )
+  const bad = lines.find((line) =>
+    /request failed|\n?\s+at \S+ \(|level":"(error|fatal)/i.test(line),
+  )
+  expectThat(bad === undefined, `${bad}`)
+  return `${lines.length} lines for ${connections} connections`
+})
+await checks.run('it stops as it should, in the end', async () => {
+  clearInterval(sampler)
+  const now = broker.residentBytes()
+  same(await broker.stop(), 0, 'exit code')
+  return `memory ${mebibytes(before)} before, ${mebibytes(now)} after`
+})
+if (process.argv.includes('--log')) console.log(broker.log())
+rmSync(data, { recursive: true, force: true })
+checks.end()
+process.exit()
