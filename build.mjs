@@ -53,7 +53,9 @@ const stringWidth = {
 const zstdWasm = {
   name: 'zstd-wasm',
   setup(builder) {
-    builder.onResolve({ filter: /\/wasm-zstd\.wasm$/ }, ({ path }) => ({ path: require.resolve(path) }))
+    builder.onResolve({ filter: /\/wasm-zstd\.wasm$/ }, ({ path }) => ({
+      path: require.resolve(path),
+    }))
     builder.onLoad({ filter: /\/wasm-zstd\.wasm$/ }, ({ path }) => {
       const text = brotliCompressSync(readFileSync(path)).toString('base64')
       return { contents: `export const compressedModule = '${text}'` }
@@ -69,9 +71,13 @@ function licences(inputs) {
     if (match) folders.add(match[1])
   }
   const parts = [...folders].sort().map((folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const { name, version, license } = JSON.parse(
+      readFileSync(join(folder, 'package.json'), 'utf8'),
+    )
     const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
-    const text = file ? readFileSync(join(folder, file), 'utf8').trim() : `(${license}; the package holds no text of it)`
+    const text = file
+      ? readFileSync(join(folder, file), 'utf8').trim()
+      : `(${license}; the package holds no text of it)`
     return `${name} ${version} (${license})\n\n${text}\n`
   })
   return `ottla bundles these packages.\n\n${parts.join(`\n${'-'.repeat(80)}\n\n`)}`
@@ -99,7 +105,9 @@ if (forTests) {
     .filter((name) => !name.includes('/support/'))
     .filter((name) => {
       if (always.includes(name)) return true
-      return wanted.length === 0 ? name.endsWith('.test.ts') : wanted.some((part) => name.includes(part))
+      return wanted.length === 0
+        ? name.endsWith('.test.ts')
+        : wanted.some((part) => name.includes(part))
     })
   await build({
     ...common,

@@ -1,6 +1,6 @@
 /** `completion bash|zsh|fish`: the script for the shell, which asks `ottla __complete` at each TAB. */
 
-import { command, CommandError, exitCodes } from '../commands/command.ts'
+import { CommandError, command, exitCodes } from '../commands/command.ts'
 
 const bash = `# bash completion of ottla: source <(ottla completion bash)
 _ottla() {

@@ -9,7 +9,7 @@
  */
 
 import type { Cell, Column, Format, Output, Row, Snapshot } from '../commands/command.ts'
-import { chalkAt, type ColourLevel } from './colour.ts'
+import { type ColourLevel, chalkAt } from './colour.ts'
 import { stringWidth } from './string-width.ts'
 
 /** Where the bytes go; `write` resolves when they were taken, or when the reader has gone. */

@@ -4,8 +4,6 @@
  * goes through `utf8`.
  */
 
-import { asBuffer } from '../../lib/base/bytes.ts'
-
 const initialBytes = 64 * 1024
 /** A buffer that once had to grow further begins with this again. */
 const capacityMax = 1024 * 1024
@@ -96,22 +94,12 @@ export class ByteWriter {
     this.#size += digits
   }
 
-  /** Drops what was written after the first `size` bytes. */
-  cut(size: number): void {
-    this.#size = Math.min(this.#size, size)
-  }
-
   /** What was written, as a view over memory that is then no longer the writer's. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#size)
     this.#buffer = Buffer.allocUnsafeSlow(Math.min(this.#buffer.length, capacityMax))
     this.#size = 0
     return taken
-  }
-
-  /** A copy of what was written; the writer goes on. */
-  text(): string {
-    return asBuffer(this.#buffer.subarray(0, this.#size)).toString('utf8')
   }
 
   #grow(moreBytes: number): void {

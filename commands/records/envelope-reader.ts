@@ -52,8 +52,7 @@ export class EnvelopeReader {
   read(line: Uint8Array): EnvelopeRecord {
     const members = parseObject(line)
     this.#shape ??= shapeOf(members)
-    // Only an escape can put half a surrogate pair into a text that was valid UTF-8.
-    const fields = new Fields(members, line.includes(backslash))
+    const fields = new Fields(members, line)
     switch (this.#shape) {
       case 'ottla':
         return readOurs(fields, true)
@@ -75,8 +74,6 @@ function parseObject(line: Uint8Array): Members {
   let value: unknown
   try {
     value = JSON.parse(text)
-    // 2^53 and up have no exact number in JavaScript: such digits are read as text.
-    if (/\d{16}/.test(text)) value = JSON.parse(quoteLargeIntegers(text))
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     throw new EnvelopeError(`not JSON: ${error.message}`)
@@ -87,11 +84,15 @@ function parseObject(line: Uint8Array): Members {
   return value as Members
 }
 
-/** Integers of 16 digits and more outside of strings become strings. */
-function quoteLargeIntegers(json: string): string {
-  return json.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
-    /^-?\d{16,}$/.test(token) ? `"${token}"` : token,
-  )
+/** The member of a line as JSON has it: integers of 16 digits and more come as texts. */
+function exactMember(line: Uint8Array, name: string): unknown {
+  const json = asBuffer(line)
+    .toString('utf8')
+    .replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
+      /^-?\d{16,}$/.test(token) ? `"${token}"` : token,
+    )
+  const members: unknown = JSON.parse(json)
+  return isPlainObject(members) ? members[name] : undefined
 }
 
 function shapeOf(members: Members): EnvelopeShape {
@@ -156,14 +157,17 @@ function readKafkactl(fields: Fields): EnvelopeRecord {
   }
 }
 
-/** The members of one line, read with their types; `mayBeBroken`: texts may hold lone surrogates. */
+/** The members of one line, read with their types. */
 class Fields {
   readonly #members: Members
+  readonly #line: Uint8Array
+  /** Only an escape can put half a surrogate pair into a text that was valid UTF-8. */
   readonly #mayBeBroken: boolean
 
-  constructor(members: Members, mayBeBroken: boolean) {
+  constructor(members: Members, line: Uint8Array) {
     this.#members = members
-    this.#mayBeBroken = mayBeBroken
+    this.#line = line
+    this.#mayBeBroken = line.includes(backslash)
   }
 
   has(name: string): boolean {
@@ -225,10 +229,14 @@ class Fields {
 
   /** Milliseconds, a number or a decimal string; null and absent are none given. */
   timestamp(name: string): number | bigint | undefined {
-    const value = this.get(name)
+    let value = this.get(name)
     if (value === undefined || value === null) return undefined
-    const isText = typeof value === 'string' && /^-?\d{1,19}$/.test(value)
-    const exact = isText ? BigInt(value) : null
+    // From 2^53 on JavaScript has no exact numbers.
+    if (typeof value === 'number' && Math.abs(value) >= 2 ** 53) {
+      value = exactMember(this.#line, name)
+    }
+    const digits = typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? value : null
+    const exact = digits === null ? null : BigInt(digits)
     if (exact !== null && exact === BigInt.asIntN(64, exact)) {
       const number = Number(exact)
       return Number.isSafeInteger(number) ? number : exact

@@ -44,7 +44,7 @@ export function bytesWriter(
 
 const writeSlice: BytesWriter = (out, bytes, start, end) => out.slice(bytes, start, end)
 
-export const writeVisible: BytesWriter = (out, bytes, start, end) => {
+const writeVisible: BytesWriter = (out, bytes, start, end) => {
   for (let at = start; at < end; at++) {
     const byte = bytes[at] ?? 0
     // The C1 controls are 0xc2 0x80 to 0xc2 0x9f in UTF-8.

@@ -56,11 +56,6 @@ const numbers: Readonly<
   E: (_, place) => place.logEnd,
 }
 
-/** Whether a format asks for the log's start or end, which cost a request. */
-export function needsLogBounds(format: string): boolean {
-  return parseFormat(format).some((part) => 'letter' in part && 'LE'.includes(part.letter))
-}
-
 function compilePart(part: FormatPart, options: FormatOptions): RecordWriter {
   if ('literal' in part) {
     const { literal } = part

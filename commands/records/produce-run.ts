@@ -83,6 +83,9 @@ export class ProduceRun {
   #lastTopic = ''
   #startedMs = 0
   #isInterrupted: boolean
+  /** Everything given to standard output so far. */
+  #writing: Promise<void> = Promise.resolve()
+  #isWriteDue = false
   /** Ends the wait that is on, when there is no more to be read. */
   #stopWaiting: () => void = () => {}
 
@@ -268,7 +271,10 @@ export class ProduceRun {
 
   #onDelivery(report: DeliveryReport): void {
     const { counts } = this
-    if (this.#options.report !== null) this.#options.report(this.#output, report)
+    if (this.#options.report !== null) {
+      this.#options.report(this.#output, report)
+      this.#writeSoon()
+    }
     if (report.error === null) {
       counts.delivered += report.count
       return
@@ -291,10 +297,27 @@ export class ProduceRun {
     this.#output.bytes(this.#options.delimiter ?? lineFeed)
   }
 
-  /** Writes what reports and -T gathered, once it is more than `aboveBytes`. */
+  /** Writes what reports and -T gathered, once it is more than `aboveBytes`, after what went before. */
   async #writeOutput(aboveBytes: number): Promise<void> {
-    if (this.#output.size <= aboveBytes) return
-    await this.#context.out.write([this.#output.take()])
+    if (this.#output.size > aboveBytes) {
+      const bytes = this.#output.take()
+      this.#writing = this.#writing.then(() => this.#context.out.write([bytes]))
+    }
+    await this.#writing
+  }
+
+  /** Reports go out when they come, also while the input is silent. */
+  #writeSoon(): void {
+    if (this.#isWriteDue) return
+    this.#isWriteDue = true
+    this.#context.env.clock.endOfTurn(() => {
+      this.#isWriteDue = false
+      this.#writeOutput(0).catch(() => {
+        // The run ends, and what it awaits last throws the error.
+        this.#isInterrupted = true
+        this.#stopWaiting()
+      })
+    })
   }
 
   /** `stdin line 17` for a place in the whole input. */

@@ -293,12 +293,20 @@ export function patchOffsetAndEpoch(
  * bytes and the header.
  */
 export function patchLogAppendTime(batch: RecordBatch, nowMs: number): void {
-  const head = headOf(batch)
-  const attributes = batch.header.attributes | attribute.logAppendTime
-  head.writeInt16BE(attributes, attributesPosition)
-  writeInt64(head, maxTimestampPosition, nowMs)
-  batch.header.attributes = attributes
+  writeInt64(headOf(batch), maxTimestampPosition, nowMs)
   batch.header.maxTimestamp = nowMs
+  patchAttributes(batch, batch.header.attributes | attribute.logAppendTime)
+}
+
+/** Makes each record's own time count: the timestamp type, hence the CRC, in the bytes and the header. */
+export function patchCreateTime(batch: RecordBatch): void {
+  patchAttributes(batch, batch.header.attributes & ~attribute.logAppendTime)
+}
+
+function patchAttributes(batch: RecordBatch, attributes: number): void {
+  const head = headOf(batch)
+  head.writeInt16BE(attributes, attributesPosition)
+  batch.header.attributes = attributes
   batch.header.crc = batchCrc(batch)
   head.writeUInt32BE(batch.header.crc, crcPosition)
 }

@@ -115,19 +115,24 @@ function invalid(message: string): KafkaError {
   return new InvalidRecordsError('INVALID_RECORD', message, [])
 }
 
-/** With CreateTime: the header's times within the limits; client-set LogAppendTime is refused. */
+/** Whether the producer says that the broker set the time: Kafka takes that back with CreateTime. */
+export function claimsAppendTime({ header }: RecordBatch): boolean {
+  return timestampTypeOf(header.attributes) === 'LogAppendTime'
+}
+
+/** With CreateTime: the header's times within the limits; with LogAppendTime: not set by the client. */
 function checkTimestamps(
   batch: RecordBatch,
   config: LogConfig,
   { nowMs, where }: { nowMs: number; where: string },
 ): void {
-  if (config['message.timestamp.type'] === 'LogAppendTime') return
   const { header } = batch
-  if (timestampTypeOf(header.attributes) === 'LogAppendTime') {
+  if (config['message.timestamp.type'] === 'LogAppendTime') {
+    if (!claimsAppendTime(batch)) return
     throw new InvalidRecordsError(
       'INVALID_TIMESTAMP',
-      `a batch for ${where} claims LogAppendTime, the topic has CreateTime`,
-      [],
+      `a batch for ${where} claims LogAppendTime, which only the broker sets`,
+      offendersOf(batch, () => 'LogAppendTime set by the producer'),
     )
   }
   const before = config['message.timestamp.before.max.ms']

@@ -4,8 +4,8 @@
  * and sooner when much was written since.
  */
 
-import type { Env } from '../io/env.ts'
 import type { Timer } from '../io/clock.ts'
+import type { Env } from '../io/env.ts'
 
 const pollMs = 3_000
 const defaultFloorBytes = 1024 * 1024 * 1024

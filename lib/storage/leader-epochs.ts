@@ -8,8 +8,8 @@
  * storage/.../epoch/LeaderEpochFileCache.java, checkpoint/LeaderEpochCheckpointFile.java.
  */
 
-import type { LeaderEpoch, Offset } from '../base/types.ts'
 import { DecodeError } from '../base/errors.ts'
+import type { LeaderEpoch, Offset } from '../base/types.ts'
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 
 export interface EpochEntry {

@@ -22,7 +22,7 @@ export interface LogPosition {
 }
 
 export interface LogRead {
-  /** Whole batches, as views over pooled buffers. */
+  /** Whole batches, mostly as views over pooled buffers. */
   readonly records: Uint8Array[]
   readonly sizeBytes: number
   /** Where the next read would start. */
@@ -175,6 +175,7 @@ export class LogReader {
       this.addHint(found.sizeBytes > 0 ? found.nextOffset : startOffset, segment, found.position)
     }
     const buffers = this.#buffers
+    this.#slim(found)
     return {
       records: found.records,
       sizeBytes: found.sizeBytes,
@@ -184,6 +185,19 @@ export class LogReader {
         found.buffers.length = 0
       },
     }
+  }
+
+  /**
+   * Few bytes in large buffers are copied out, so that a read holds at most half as much again as it
+   * gives: replies that a slow reader does not take are counted by their own bytes.
+   */
+  #slim(found: Collected): void {
+    let heldBytes = 0
+    for (const buffer of found.buffers) heldBytes += buffer.length
+    if (heldBytes <= 1.5 * found.sizeBytes) return
+    const copy = Buffer.concat(found.records)
+    found.records.splice(0, found.records.length, ...(copy.length > 0 ? [copy] : []))
+    for (const buffer of found.buffers.splice(0)) this.#buffers.give(buffer)
   }
 
   #segmentAfter(segment: Segment): Segment | undefined {

@@ -25,13 +25,14 @@ import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
 import { randomBelow } from '../io/random.ts'
 import {
   lastOffsetOf,
+  patchCreateTime,
   patchLogAppendTime,
   patchOffsetAndEpoch,
   type RecordBatch,
 } from '../record/batch.ts'
-import { checkSize, validateBatch, withWantedCodec } from './batch-validation.ts'
+import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
 import { GatheringTask } from './gathering-task.ts'
-import { encodeLeaderEpochs, type EpochEndOffset, type LeaderEpochCache } from './leader-epochs.ts'
+import { type EpochEndOffset, encodeLeaderEpochs, type LeaderEpochCache } from './leader-epochs.ts'
 import { type LogConfig, segmentBytesOf } from './log-config.ts'
 import { LogDurability } from './log-durability.ts'
 import { asError, isDiskFailure, type LogHost } from './log-host.ts'
@@ -44,9 +45,10 @@ import {
 } from './log-reader.ts'
 import type { LogState } from './log-state.ts'
 import { LogWriter, type WriteGroup } from './log-writer.ts'
+import { rebuildProducers } from './producer-recovery.ts'
 import { encodeProducerSnapshot } from './producer-snapshot.ts'
 import type { ProducerBatch, ProducerStates } from './producer-state.ts'
-import { rebuildProducers } from './producer-recovery.ts'
+import { ReadFailures } from './read-failures.ts'
 import { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, segmentFileName } from './segment-files.ts'
 
@@ -79,6 +81,7 @@ export class Log {
   readonly #reader: LogReader
   readonly #writer: LogWriter
   readonly #durability: LogDurability
+  readonly #readFailures: ReadFailures
   readonly #epochSaves = new GatheringTask(() => this.#saveLeaderEpochs())
   #directory: string
   #config: LogConfig
@@ -134,6 +137,7 @@ export class Log {
       onFailure: (error) => this.#failed(error),
     })
     this.#reader = new LogReader(this, host.buffers)
+    this.#readFailures = new ReadFailures(host.env.log, this.name)
   }
 
   get directory(): string {
@@ -209,9 +213,10 @@ export class Log {
     const duplicate =
       batch.header.producerId < 0 ? null : this.#producers.check(batch.header, this.name)
     if (duplicate !== null) return this.#answerAgain(duplicate)
+    const isAppendTime = config['message.timestamp.type'] === 'LogAppendTime'
+    if (!isAppendTime && claimsAppendTime(batch)) patchCreateTime(batch)
     const stored = withWantedCodec(batch, config)
     if (stored !== batch) checkSize(stored.header.sizeBytes, config, this.name)
-    const isAppendTime = config['message.timestamp.type'] === 'LogAppendTime'
     patchOffsetAndEpoch(stored, this.#logEndOffset, leaderEpoch)
     if (isAppendTime) patchLogAppendTime(stored, nowMs)
     const written = this.#enqueue(stored, nowMs)
@@ -406,15 +411,8 @@ export class Log {
     try {
       return await read()
     } catch (error) {
-      if (error instanceof KafkaError) throw error
-      if (error instanceof DecodeError) {
-        this.#host.env.log.error('log.read.damaged', { log: this.name, error: error.message })
-        throw new KafkaError('CORRUPT_MESSAGE', `${this.name}: ${error.message}`, { cause: error })
-      }
-      if (!isDiskFailure(error)) {
-        const { message } = asError(error)
-        throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${message}`, { cause: error })
-      }
+      const isOfDisk = !(error instanceof KafkaError || error instanceof DecodeError)
+      if (!isOfDisk || !isDiskFailure(error)) throw this.#readFailures.asKafkaError(error)
       throw this.#failed(error)
     }
   }

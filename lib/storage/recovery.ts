@@ -23,8 +23,8 @@ import { type DiskFile, readFile, writeFileAtomic } from '../io/disk.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
 import {
   decodeLeaderEpochs,
-  encodeLeaderEpochs,
   type EpochEntry,
+  encodeLeaderEpochs,
   LeaderEpochCache,
 } from './leader-epochs.ts'
 import type { LogConfig } from './log-config.ts'

@@ -48,6 +48,8 @@ export interface AcceptorOptions {
 
 const sweepMs = 1000
 const warningsPerSecondMax = 10
+/** Of a peer's stall, once we are closing. */
+const drainStalledMsMax = 1000
 /** For the peer to close its side after we closed ours. */
 const lingerMs = 500
 
@@ -105,6 +107,9 @@ export class Acceptor implements ConnectionOwner {
   async close(drainMs: number): Promise<void> {
     const closing = this.#listeners.splice(0).map((listener) => listener.close())
     for (const connection of [...this.#connections]) connection.drain()
+    // Who takes no replies must not hold up the end.
+    const stalledMsMax = Math.min(this.limits.stalledMsMax, drainStalledMsMax)
+    this.limits = { ...this.limits, stalledMsMax }
     if (this.#connections.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = this.#clock.timer(drainMs, resolve)
@@ -196,6 +201,7 @@ export class Acceptor implements ConnectionOwner {
       remote: stream.remote,
       clientSoftwareName: '',
       clientSoftwareVersion: '',
+      isClosed: false,
       onClosed: new Set<() => void>(),
     }
     this.#connections.add(new ServerConnection(stream, session, this))
@@ -214,6 +220,7 @@ export class Acceptor implements ConnectionOwner {
   }
 }
 
-function isLoopback(host: string): boolean {
+/** Whether the peer is on this machine. */
+export function isLoopback(host: string): boolean {
   return host === '::1' || /^(::ffff:)?127\./.test(host)
 }

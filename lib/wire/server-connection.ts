@@ -33,6 +33,7 @@ export interface Session {
   /** As the client said in ApiVersions v3+; '' before. */
   clientSoftwareName: string
   clientSoftwareVersion: string
+  isClosed: boolean
   /** What is to be given up when the connection is gone: parked requests. */
   readonly onClosed: Set<() => void>
 }
@@ -424,6 +425,7 @@ export class ServerConnection implements BudgetWaiter {
     for (const { afterSent } of this.#outgoing.splice(0)) afterSent?.()
     this.#owner.onReplyBytes(-this.#outgoingBytes)
     this.#outgoingBytes = 0
+    this.session.isClosed = true
     for (const giveUp of this.session.onClosed) giveUp()
     this.#owner.onClosed(this, this.#reason)
   }

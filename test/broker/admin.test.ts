@@ -1,4 +1,4 @@
-import { errorCode, type ErrorName } from '../../lib/base/errors.ts'
+import { type ErrorName, errorCode } from '../../lib/base/errors.ts'
 import { zeroUuid } from '../../lib/base/uuid.ts'
 import { CreatePartitions } from '../../lib/protocol/apis/create-partitions.ts'
 import { CreateTopics } from '../../lib/protocol/apis/create-topics.ts'
@@ -154,7 +154,7 @@ test('DeleteTopics by name and by id, and what it refuses', async () => {
   })
   assert.equal(
     responses.map(({ errorCode }) => errorCode),
-    [0, 'UNKNOWN_TOPIC_ID', 'INVALID_REQUEST', 'INVALID_REQUEST', 'INVALID_REQUEST'].map((error) =>
+    [0, 'UNKNOWN_TOPIC_ID', 'INVALID_REQUEST', 'INVALID_REQUEST'].map((error) =>
       error === 0 ? 0 : errorCode(error as ErrorName),
     ),
   )

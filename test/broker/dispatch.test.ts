@@ -3,15 +3,15 @@ import type { Chunks } from '../../lib/base/bytes.ts'
 import { errorCode, KafkaError } from '../../lib/base/errors.ts'
 import type { BrokerContext } from '../../lib/broker/context.ts'
 import { Dispatcher } from '../../lib/broker/dispatch.ts'
-import { handle, type Handler } from '../../lib/broker/handler.ts'
+import { type Handler, handle } from '../../lib/broker/handler.ts'
 import { handlers } from '../../lib/broker/handlers/index.ts'
+import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { DescribeCluster } from '../../lib/protocol/apis/describe-cluster.ts'
-import { ListOffsets } from '../../lib/protocol/apis/list-offsets.ts'
 import { apis } from '../../lib/protocol/apis/index.ts'
+import { ListOffsets } from '../../lib/protocol/apis/list-offsets.ts'
 import { decodeResponse, encodeRequest } from '../../lib/protocol/codec.ts'
 import type { Api, Encodable, RequestOf } from '../../lib/protocol/schema.ts'
 import type { Session } from '../../lib/wire/server-connection.ts'
-import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
 
 const test = suite('dispatch')
@@ -22,6 +22,7 @@ const session: Session = {
   remote: { host: '127.0.0.1', port: 1 },
   clientSoftwareName: '',
   clientSoftwareVersion: '',
+  isClosed: false,
   onClosed: new Set(),
 }
 

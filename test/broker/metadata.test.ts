@@ -60,6 +60,19 @@ test('auto-creation needs the broker and the request to allow it', async () => {
   }
 })
 
+test('clients of other machines create topics only where somebody said so', async () => {
+  for (const [configs, isMade] of [
+    [{}, false],
+    [{ 'auto.create.topics.enable': 'true' }, true],
+  ] as const) {
+    const world = await Scenario.start({ configs })
+    world.env.network.localHost = '192.0.2.7'
+    const { topics } = await world.call(Metadata, 9, { topics: [{ name: 'new' }] })
+    assert.is(topics[0]?.errorCode, isMade ? 0 : errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
+    await world.stop()
+  }
+})
+
 test('names that cannot be topics are refused, not created', async () => {
   const world = await Scenario.start()
   for (const name of ['', '.', '..', 'a b', 'ä', 'x'.repeat(250)]) {

@@ -1,8 +1,8 @@
-import { Produce } from '../../lib/protocol/apis/produce.ts'
-import { readBatchHeader } from '../../lib/record/batch.ts'
-import { errorCode, type ErrorName } from '../../lib/base/errors.ts'
+import { type ErrorName, errorCode } from '../../lib/base/errors.ts'
 import { zeroUuid } from '../../lib/base/uuid.ts'
 import { InitProducerId } from '../../lib/protocol/apis/init-producer-id.ts'
+import { Produce } from '../../lib/protocol/apis/produce.ts'
+import { readBatchHeader } from '../../lib/record/batch.ts'
 import { assert, suite } from '../support/suite.ts'
 import { batch, Scenario } from './support/scenario.ts'
 
@@ -99,7 +99,7 @@ const cases: readonly {
   },
   {
     what: 'a transactional batch',
-    error: 'INVALID_TXN_STATE',
+    error: 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
     records: batch(['x'], {
       isTransactional: true,
       producerId: 5,
@@ -117,7 +117,12 @@ function withByte(bytes: Uint8Array, position: number, value: number): Uint8Arra
 
 test('what is refused, with which code', async () => {
   const world = await Scenario.start({
-    topics: ['a:1', 'small:1:max.message.bytes=1000', 'compacted:1:cleanup.policy=compact'],
+    topics: [
+      'a:1',
+      'small:1:max.message.bytes=1000',
+      'compacted:1:cleanup.policy=compact',
+      '__consumer_offsets:1',
+    ],
   })
   for (const { what, error, topic = 'a', records, ...rest } of cases) {
     const answer = await world.produce(topic, records, rest)

@@ -156,13 +156,14 @@ export async function refusedAddress(): Promise<string> {
   return peer.address
 }
 
-/** A broker of ours in memory, as a process; resolves when it answers. */
+/** A broker of ours as a process, in memory unless told otherwise; resolves when it answers. */
 export async function startBroker(...args: string[]): Promise<Peer> {
-  const child = spawn(
-    process.execPath,
-    [program, 'broker', 'start', '--memory', '--listen', '127.0.0.1:0', ...args],
-    { env: cleanVariables(), stdio: ['ignore', 'pipe', 'pipe'] },
-  )
+  const place = args.includes('--data') ? [] : ['--memory']
+  const port = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0']
+  const child = spawn(process.execPath, [program, 'broker', 'start', ...place, ...port, ...args], {
+    env: cleanVariables(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let log = ''
   child.stderr.on('data', (chunk: Buffer) => (log += chunk))
   const address = await new Promise<string>((resolve, reject) => {

@@ -167,6 +167,27 @@ test('following: one line for an outage, and 5 after --max-offline', async () =>
   assert.match(lines[1] ?? '', /^ottla consume: offline for \d/)
 })
 
+test('following goes on when the broker is back, with one line for the outage', async () => {
+  const folder = temporaryFolder()
+  const first = await startBroker('--topic', 't:1', '--data', folder.path)
+  const own = variables
+  variables = { OTTLA_BROKERS: first.address }
+  const { child, seen, ended: end } = open('tail', 't')
+  await ottla(['produce', 't'], { variables, stdin: 'before\n' })
+  await until(() => seen.stdout === 'before\n')
+  first.close()
+  await until(() => seen.stderr !== '')
+  const second = await startBroker('--data', folder.path, '--listen', first.address)
+  await ottla(['produce', 't'], { variables, stdin: 'after\n' })
+  variables = own
+  await until(() => seen.stdout === 'before\nafter\n')
+  child.kill('SIGINT')
+  assert.is(await end, 130)
+  assert.match(seen.stderr, /^ottla tail: [^\n]*; trying again\n$/)
+  second.close()
+  folder.remove()
+})
+
 test('produce while its broker goes away: a second signal drops what is left, and says so', async () => {
   const lost = await startBroker('--topic', 't:1')
   const own = variables

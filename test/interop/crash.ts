@@ -21,8 +21,8 @@ import {
 } from './crash/damage.ts'
 import { TopicMaker } from './crash/topic-maker.ts'
 import {
-  checkWriter,
   type Contents,
+  checkWriter,
   Follower,
   lastAcknowledged,
   readContents,

@@ -33,7 +33,17 @@ async function startOttla(): Promise<Target> {
   const program = existsSync(built) ? built : 'dist/ottla.mjs'
   const settings = ['-c', 'ottla.durability=replicated']
   const { value, stop } = await start(
-    [process.execPath, program, 'broker', 'start', '--listen', '127.0.0.1:0', '--data', data, ...settings],
+    [
+      process.execPath,
+      program,
+      'broker',
+      'start',
+      '--listen',
+      '127.0.0.1:0',
+      '--data',
+      data,
+      ...settings,
+    ],
     (line) => /^BROKERS=(.+)$/.exec(line)?.[1],
   )
   return {
@@ -132,13 +142,7 @@ function show(value: unknown): string {
   return text.length > 700 ? `${text.slice(0, 700)}...` : text
 }
 
-const kafka = await startKafka()
-if (typeof kafka === 'string') {
-  console.log(`skipped: ${kafka}`)
-  count.skipped = sections.reduce((sum, { rows }) => sum + rows.length, 0)
-} else {
-  const ottla = await startOttla()
-  const peers: Peers = [kafka.peer, ottla.peer]
+async function runSections(peers: Peers): Promise<void> {
   for (const section of sections) {
     const rows = section.rows.filter((row) => isWanted(section, row))
     if (rows.length === 0) continue
@@ -146,12 +150,27 @@ if (typeof kafka === 'string') {
     await Promise.all(peers.map((peer) => section.prepare(peer)))
     for (const row of rows) await runRow(section, row, peers)
   }
-  for (const { peer, close } of [kafka, ottla]) {
+  console.log('-- accepted differences')
+  for (const [reason, times] of seen) console.log(`${String(times).padStart(5)} ${reason}`)
+}
+
+const targets: Target[] = []
+try {
+  const kafka = await startKafka()
+  if (typeof kafka === 'string') {
+    console.log(`skipped: ${kafka}`)
+    count.skipped = sections.reduce((sum, { rows }) => sum + rows.length, 0)
+  } else {
+    targets.push(kafka)
+    const ottla = await startOttla()
+    targets.push(ottla)
+    await runSections([kafka.peer, ottla.peer])
+  }
+} finally {
+  for (const { peer, close } of targets) {
     peer.close()
     await close()
   }
-  console.log('-- accepted differences')
-  for (const [reason, times] of seen) console.log(`${String(times).padStart(5)} ${reason}`)
 }
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`)
 process.exitCode = count.failed > 0 ? 1 : 0

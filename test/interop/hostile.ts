@@ -9,6 +9,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Client } from '../../lib/client/client.ts'
+import { listOffsets } from '../../lib/client/offsets.ts'
 import { checkWriter, Follower, lastAcknowledged, readContents } from './crash/verify.ts'
 import { LibraryWriter } from './crash/writers.ts'
 import { output } from './process.ts'
@@ -41,6 +43,8 @@ const broker = await startBroker({
     '--topic',
     'big:1',
     '--topic',
+    'small:1',
+    '--topic',
     'bad:1',
     '-c',
     'ottla.durability=replicated',
@@ -49,6 +53,7 @@ const broker = await startBroker({
 const { address } = broker
 const big = `${'b'.repeat(1000)}\n`.repeat(40_000)
 await output([...ottla, 'produce', 'big', '-b', address], { input: big })
+await output([...ottla, 'produce', 'small', '-b', address], { input: `${'s'.repeat(4000)}\n` })
 // Whatever a working broker needs for itself is taken by then.
 const writer = new LibraryWriter({ name: 'good', address, topic: 'good', partition: 0 })
 const follower = new Follower(address, 'good', 1)
@@ -61,7 +66,11 @@ const sampler = setInterval(() => (highest = Math.max(highest, broker.residentBy
 const left: RawConnection[] = []
 
 /** One kind of harm; the good client must get through meanwhile. */
-async function harm(what: string, work: () => Promise<string | void>): Promise<void> {
+async function harm(
+  what: string,
+  work: () => Promise<string | void>,
+  { growth: allowed = growthMax } = {},
+): Promise<void> {
   await checks.run(what, async () => {
     const [wrote, saw] = [writer.offsets.size, follower.count]
     highest = 0
@@ -73,7 +82,7 @@ async function harm(what: string, work: () => Promise<string | void>): Promise<v
     expectThat(broker.child.exitCode === null, `the broker ended with ${broker.child.exitCode}`)
     expectThat(writer.offsets.size > wrote, 'the producer got nothing through')
     expectThat(follower.count > saw, 'the consumer got nothing')
-    expectThat(growth < growthMax, `memory grew by ${mebibytes(growth)}`)
+    expectThat(growth < allowed, `memory grew by ${mebibytes(growth)}`)
     const rate = (1000 * (writer.offsets.size - wrote)) / (performance.now() - began)
     return `${note ? `${note}; ` : ''}${Math.round(rate)} good records/s, memory ${growth < 0 ? '' : '+'}${mebibytes(growth)}`
   })
@@ -85,7 +94,22 @@ await harm('garbage, absurd lengths, wrong headers', async () => {
 })
 await harm('bad batches', async () => {
   connections++
-  return `${await sendBadBatches(address, 'bad')} refused`
+  return `${await sendBadBatches(address, 'bad')} batches`
+})
+const askByTime = async () => {
+  connections++
+  const client = new Client({ brokers: [address] })
+  const at = ['earliest', 'latest', 'max-timestamp', 1, Date.now() - 60_000] as const
+  const answers = await listOffsets(
+    client,
+    at.map((one) => ({ topic: 'bad', partition: 0, at: one })),
+  )
+  client.close()
+  return answers.map(({ offset, error }) => error?.name ?? offset).join(', ')
+}
+// Times are looked up in the records: one batch at a time is unpacked, up to 128 MiB of it.
+await harm('what is asked of a log with bad records has an answer', askByTime, {
+  growth: 256 * 1024 * 1024,
 })
 await harm('a request byte by byte', async () => {
   connections++
@@ -101,8 +125,13 @@ await harm(`${drops} connections opened and dropped`, async () => {
 })
 await harm(`${readers} consumers that never read`, async () => {
   connections += readers
-  left.push(...(await neverReading(address, 'big', readers)))
-  await pause(numberFlag("--stall", 3000))
+  left.push(...(await neverReading(address, 'big', { count: readers, wishes: 100 })))
+  await pause(3000)
+})
+await harm(`${readers} consumers of small batches that never read`, async () => {
+  connections += readers
+  left.push(...(await neverReading(address, 'small', { count: readers, wishes: 2000 })))
+  await pause(3000)
 })
 await harm('mutated requests', async () => {
   const count = await mutated(address, { seed: 3, perVersion: mutations })

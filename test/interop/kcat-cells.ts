@@ -55,8 +55,7 @@ export function kcatCells(
         let attempt = 0;
         attempt < 20 && (await readValues(target.address, topic)).length < lines.length;
         attempt++
-      )
-        continue
+      );
       expect(await readValues(target.address, topic), lines, 'records read back')
     }),
     cell('acks', '1', produceAndCheck(['-X', 'acks=1'])),

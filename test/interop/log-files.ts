@@ -1,8 +1,9 @@
 /**
  * Kafka's own tool over our files: `node build/test/interop/log-files.mjs`. Writes a log with every
- * codec, several segments, idempotent producers and an unclean end, then lets `kafka-dump-log` print
- * it, check its indexes and read its snapshots, and compares. Ends with `N passed, N failed`.
- * With a folder as argument the log is written there and kept.
+ * codec, several segments and idempotent producers, then lets `kafka-dump-log` print it, check its
+ * indexes and read its snapshots, and compares; then the same with a log that clients wrote through
+ * our broker (log-files/served.ts). Ends with `N passed, N failed, N skipped`. With a folder as
+ * argument the first log is written there and kept.
  */
 
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -16,6 +17,8 @@ import { codecs } from '../../lib/record/compression.ts'
 import { logConfigWith } from '../../lib/storage/log-config.ts'
 import { LogDir } from '../../lib/storage/log-dir.ts'
 import { apacheKafka } from './apache-kafka.ts'
+import { checkServed } from './log-files/served.ts'
+import { Checks } from './support/checks.ts'
 
 const env = nodeEnv({ verify: true })
 const batchCount = 300
@@ -96,15 +99,11 @@ if (typeof kafka === 'string') {
   console.log('0 passed, 0 failed, 1 skipped')
   process.exit(1)
 }
-let passed = 0
-let failed = 0
-const check = (what: string, problem: string | null) => {
-  if (problem === null) passed++
-  else failed++
-  console.log(
-    `${problem === null ? 'ok  ' : 'FAIL'} ${what}${problem === null ? '' : `: ${problem}`}`,
-  )
-}
+const checks = new Checks()
+const check = (what: string, problem: string | null) =>
+  checks.run(what, () => {
+    if (problem !== null) throw new Error(problem)
+  })
 
 const path = keep ?? mkdtempSync(join(tmpdir(), 'ottla-log-files-'))
 mkdirSync(path, { recursive: true })
@@ -123,11 +122,11 @@ const found = readDump(
     '--deep-iteration',
   ]),
 )
-check(
+await check(
   `${found.batches.length} batches in ${logs.length} segments`,
   difference(expected.batches, found.batches),
 )
-check(`${found.records.length} records`, difference(expected.records, found.records))
+await check(`${found.records.length} records`, difference(expected.records, found.records))
 const indexes = [...filesWith('.index'), ...filesWith('.timeindex')]
 const sanity = await kafka.tool('kafka-dump-log', [
   '--files',
@@ -135,7 +134,7 @@ const sanity = await kafka.tool('kafka-dump-log', [
   '--index-sanity-check',
 ])
 const passes = sanity.match(/passed sanity check/g)?.length ?? 0
-check(
+await check(
   `${indexes.length} index files are sane`,
   passes === indexes.length ? null : sanity.slice(-300),
 )
@@ -147,19 +146,19 @@ const verified = await kafka.tool('kafka-dump-log', [
 const mismatches = verified
   .split('\n')
   .filter((line) => /mismatch|not found|out of order|corrupt/i.test(line))
-check(
+await check(
   'index entries point to their batches',
   mismatches.length === 0 ? null : mismatches.slice(0, 3).join('; '),
 )
 const snapshots = await kafka.tool('kafka-dump-log', ['--files', filesWith('.snapshot').join(',')])
 const producers = new Set(snapshots.match(/producerId: \d+/g))
-check(
+await check(
   `${filesWith('.snapshot').length} snapshots name the producers`,
   producers.size === 3 ? null : snapshots.slice(-300),
 )
 if (keep === undefined) rmSync(path, { recursive: true })
-console.log(`${passed} passed, ${failed} failed, 0 skipped`)
-process.exitCode = failed > 0 ? 1 : 0
+if (keep === undefined) await checkServed(kafka, checks)
+checks.end()
 
 /** The first line that differs; null when none does. */
 function difference(wanted: readonly string[], got: readonly string[]): string | null {

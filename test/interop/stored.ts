@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { codecs, type CodecName, type Target } from './cells.ts'
+import { type CodecName, codecs, type Target } from './cells.ts'
 
 export interface StoredBatch {
   readonly codec: CodecName

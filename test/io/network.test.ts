@@ -1,8 +1,8 @@
+import { deferred } from '../../lib/base/deferred.ts'
 import { hasErrorCode } from '../../lib/io/disk.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
 import type { Network, Stream } from '../../lib/io/network.ts'
 import { nodeNetwork } from '../../lib/io/node/network.ts'
-import { deferred } from '../../lib/base/deferred.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
 
 const test = suite('network')

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
-import { readRecords } from '../../lib/record/record.ts'
+import { batchAt, batchCrc, codecOf } from '../../lib/record/batch.ts'
 import { BatchBuilder } from '../../lib/record/builder.ts'
 import { codecs } from '../../lib/record/compression.ts'
-import { batchAt, batchCrc, codecOf } from '../../lib/record/batch.ts'
+import { readRecords } from '../../lib/record/record.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const test = suite('builder')

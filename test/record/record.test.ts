@@ -11,7 +11,7 @@ import {
 } from '../../lib/record/batch.ts'
 import { BatchBuilder } from '../../lib/record/builder.ts'
 import { codecs } from '../../lib/record/compression.ts'
-import { forEachRecord, readRecords, RecordCursor } from '../../lib/record/record.ts'
+import { forEachRecord, RecordCursor, readRecords } from '../../lib/record/record.ts'
 import {
   decodeError,
   expectedRecords,

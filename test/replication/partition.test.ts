@@ -1,11 +1,11 @@
 import { KafkaError } from '../../lib/base/errors.ts'
+import { noLayers, resolveBrokerConfig } from '../../lib/config/config.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { Partition, type PartitionState } from '../../lib/replication/partition.ts'
 import { logConfigWith } from '../../lib/storage/log-config.ts'
 import { LogDir } from '../../lib/storage/log-dir.ts'
-import { resolveBrokerConfig, noLayers } from '../../lib/config/config.ts'
-import { assert, rejection, suite } from '../support/suite.ts'
 import { batchOf } from '../storage/support/scenario.ts'
+import { assert, rejection, suite } from '../support/suite.ts'
 
 const test = suite('partition')
 

@@ -1,5 +1,12 @@
 import { KafkaError } from '../../lib/base/errors.ts'
-import { type RecordBatch, codecOf, timestampTypeOf, splitBatches } from '../../lib/record/batch.ts'
+import {
+  batchCrc,
+  codecOf,
+  patchLogAppendTime,
+  type RecordBatch,
+  splitBatches,
+  timestampTypeOf,
+} from '../../lib/record/batch.ts'
 import { InvalidRecordsError } from '../../lib/storage/batch-validation.ts'
 import type { LogConfig } from '../../lib/storage/log-config.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
@@ -27,7 +34,13 @@ const refusals: [string, Partial<LogConfig>, () => RecordBatch, string, number[]
   ['a producer without sequence', {}, () => withHeader({ producerId: 1 }), 'INVALID_RECORD', []],
   ['an old format', {}, () => withHeader({ magic: 1 }), 'INVALID_RECORD', []],
   ['a transactional batch', {}, () => withHeader({ attributes: 0x10 }), 'INVALID_TXN_STATE', null],
-  ['a time claimed as ours', {}, () => withHeader({ attributes: 0x08 }), 'INVALID_TIMESTAMP', []],
+  [
+    'a time claimed as ours',
+    { 'message.timestamp.type': 'LogAppendTime' },
+    () => withHeader({ attributes: 0x08 }),
+    'INVALID_TIMESTAMP',
+    [0, 1, 2],
+  ],
   [
     'too many bytes',
     { 'max.message.bytes': 80 },
@@ -121,6 +134,20 @@ test('LogAppendTime is set in the batch, with its CRC, and answered', async () =
   )
   await scenario.crash()
   assert.is(scenario.log.logEndOffset, 2)
+})
+
+test('with CreateTime a time claimed as ours is the record’s own, with its CRC', async () => {
+  const scenario = await new Scenario({}).open()
+  const batch = batchOf({ values: ['a', 'b'], timestamps: [nowMs - 5, nowMs - 3] })
+  patchLogAppendTime(batch, nowMs)
+  await scenario.log.append(batch, leader).written
+  const [stored] = await storedBatches(scenario)
+  assert.is(timestampTypeOf(stored?.header.attributes ?? 8), 'CreateTime')
+  assert.is(stored === undefined ? 0 : batchCrc(stored), stored?.header.crc)
+  assert.equal(
+    (await scenario.readAll()).map(({ timestamp }) => timestamp),
+    [nowMs - 5, nowMs - 3],
+  )
 })
 
 for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {

@@ -1,6 +1,6 @@
 import { LockedError, readFile, writeFileAtomic } from '../../lib/io/disk.ts'
-import { memoryEnv, type MemoryEnv } from '../../lib/io/memory/env.ts'
 import { nativeError } from '../../lib/io/memory/disk.ts'
+import { type MemoryEnv, memoryEnv } from '../../lib/io/memory/env.ts'
 import { logConfigWith } from '../../lib/storage/log-config.ts'
 import { DataDirectoryError, LogDir } from '../../lib/storage/log-dir.ts'
 import { assert, rejection, suite } from '../support/suite.ts'

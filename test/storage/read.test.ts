@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { joinChunks } from '../../lib/base/bytes.ts'
 import { writeFileAtomic } from '../../lib/io/disk.ts'
+import { silentLogger } from '../../lib/io/logger.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { nodeEnv } from '../../lib/io/node/env.ts'
-import { batchAt, headOf, splitBatches, writeInt64 } from '../../lib/record/batch.ts'
+import { batchAt, batchCrc, headOf, splitBatches, writeInt64 } from '../../lib/record/batch.ts'
 import { logConfigWith } from '../../lib/storage/log-config.ts'
 import { LogDir } from '../../lib/storage/log-dir.ts'
 import { SegmentPool } from '../../lib/storage/segment-pool.ts'
@@ -384,3 +385,41 @@ async function damageFile(
   else await file.truncate(0)
   await file.close()
 }
+
+/** Sizes of batches, how much is asked for, and the size of what comes. */
+const slim: [string, number[], number, number][] = [
+  ['a small batch before a large one', [1000, 900_000], 500_000, 1000],
+  ['the only batch of a small log', [100], 1_000_000, 100],
+  ['a batch behind many that are not wanted', [400_000, 200, 900_000], 600_000, 200],
+]
+
+for (const [what, sizes, maxBytes, size] of slim) {
+  test(`${what} does not hold on to a large buffer`, async () => {
+    const { log } = await logWith(sizes.map((bytes, at) => ({ at, values: ['v'.repeat(bytes)] })))
+    const from = sizes.indexOf(size)
+    const endOffset = log.logEndOffset
+    const read = await log.read(from, { maxBytes, minOneBatch: true, endOffset })
+    assert.is(splitBatches(read.records)[0]?.header.baseOffset, from)
+    assert.ok(read.sizeBytes > size && read.sizeBytes < size + 100)
+    const buffers = new Set(read.records.map(({ buffer }) => buffer))
+    const held = [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0)
+    // Small ones share the slab that Node keeps for them.
+    assert.ok(held <= Math.max(2 * read.sizeBytes, Buffer.poolSize), `${held} bytes held`)
+    read.release()
+  })
+}
+
+test('a damaged batch that is asked for again and again is reported once', async () => {
+  const lines: string[] = []
+  const error = (event: string) => void lines.push(event)
+  const { log } = await new Scenario({}, memoryEnv({ log: { ...silentLogger, error } })).open()
+  const packed = Buffer.from(joinChunks(batchOf({ values: ['b'], timestamp: 1000 }).chunks))
+  packed[22] = 1
+  packed.writeUInt32BE(batchCrc(batchAt(packed)), 17)
+  await log.append(batchAt(packed), leader).written
+  for (let times = 0; times < 5; times++) {
+    const failure = await rejection(log.offsetForTimestamp(500, log.logEndOffset))
+    assert.is(failure.name, 'CORRUPT_MESSAGE')
+  }
+  assert.equal(lines, ['log.read.damaged'])
+})

@@ -2,6 +2,7 @@ import type { Chunks } from '../../lib/base/bytes.ts'
 import { joinChunks } from '../../lib/base/bytes.ts'
 import { type Deferred, deferred } from '../../lib/base/deferred.ts'
 import { DecodeError } from '../../lib/base/errors.ts'
+import { silentLogger } from '../../lib/io/logger.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
 import type { Stream } from '../../lib/io/network.ts'
 import { Acceptor, type AcceptorLimits } from '../../lib/wire/acceptor.ts'
@@ -75,11 +76,11 @@ interface Peer {
 
 async function world(
   limits: Partial<AcceptorLimits> = {},
-  { budget = new RequestBudget(), isOpen = true } = {},
+  { budget = new RequestBudget(), isOpen = true, log = silentLogger } = {},
 ): Promise<World> {
   const env = memoryEnv()
   const script = new Script()
-  const { clock, network, log } = env
+  const { clock, network } = env
   const acceptor = new Acceptor({ clock, network, log, handler: script, limits, budget })
   const { port } = await acceptor.listen('PLAIN', { host: '127.0.0.1', port: 0 })
   if (isOpen) acceptor.open()
@@ -376,6 +377,19 @@ test('closing gives up on what does not finish', async () => {
   assert.is(acceptor.connectionCount, 0)
 })
 
+test('closing does not wait for a reader that takes no replies', async () => {
+  const { env, script, acceptor, connect } = await world()
+  const peer = await connect()
+  peer.stream.pause()
+  peer.stream.write([frame('!b1')])
+  await env.clock.settle()
+  const closing = acceptor.close(10_000)
+  await env.clock.advance(3000)
+  await closing
+  assert.is(acceptor.connectionCount, 0)
+  assert.equal(script.sent, ['!b1'])
+})
+
 test('a peer that ends its side still gets its replies', async () => {
   const { env, script, connect } = await world()
   const peer = await connect()
@@ -386,4 +400,23 @@ test('a peer that ends its side still gets its replies', async () => {
   await env.clock.settle()
   assert.equal(peer.replies(), ['?A1'])
   assert.ok(peer.isClosed())
+})
+
+test('garbage on the port does not fill the log', async () => {
+  const logged: string[] = []
+  const say = (event: string, fields = {}) => void logged.push(`${event} ${JSON.stringify(fields)}`)
+  const log = { error: say, warn: say, info: say, debug: say }
+  const { env, connect } = await world({}, { log })
+  for (let index = 0; index < 50; index++) {
+    const bad = await connect()
+    bad.stream.write([Buffer.from('GET / HTTP/1.1\r\n\r\n')])
+    await env.clock.settle()
+  }
+  assert.is(logged.length, 10)
+  await env.clock.advance(1000)
+  const late = await connect()
+  late.stream.write([Buffer.from('ffffffff', 'hex')])
+  await env.clock.settle()
+  assert.is(logged.length, 12)
+  assert.match(logged[10] ?? '', /left out.*40/)
 })

@@ -1,5 +1,5 @@
-import { DecodeError } from '../../lib/base/errors.ts'
 import { joinChunks } from '../../lib/base/bytes.ts'
+import { DecodeError } from '../../lib/base/errors.ts'
 import { FrameSplitter } from '../../lib/wire/frame.ts'
 import { assert, suite } from '../support/suite.ts'
 

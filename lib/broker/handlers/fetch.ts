@@ -20,6 +20,7 @@ import {
   fetchPartitions,
 } from '../../replication/fetch.ts'
 import type { Partition } from '../../replication/partition.ts'
+import type { Session } from '../../wire/server-connection.ts'
 import type { BrokerContext } from '../context.ts'
 import { LeaderHints } from '../endpoints.ts'
 import { handle, kafkaErrorOf } from '../handler.ts'
@@ -43,8 +44,6 @@ export const fetch = handle(
     if (!sessionlessEpochs.has(request.sessionEpoch)) {
       return { errorCode: errorCode('FETCH_SESSION_ID_NOT_FOUND') }
     }
-    const { onClosed } = context.session
-    let giveUp = () => {}
     const isReadCommitted = request.isolationLevel === readCommitted
     const result = await fetchPartitions(
       broker.replicas.fetchPurgatory,
@@ -56,13 +55,10 @@ export const fetch = handle(
         maxWaitMs: request.maxWaitMs,
         isReadCommitted,
         memory: broker.replicas.fetchMemory,
-        onParked: (cancel) => {
-          giveUp = cancel
-          onClosed.add(cancel)
-        },
+        onParked: (cancel) => whileConnected(context.session, cancel),
       },
     )
-    onClosed.delete(giveUp)
+    context.session.onClosed.clear()
     context.afterSent(() => result.release())
     const hints = new LeaderHints(broker.metadata.image, context.session.listenerName)
     const responses = responsesOf(broker, request, {
@@ -76,6 +72,12 @@ export const fetch = handle(
   },
   { served: [4, 18] },
 )
+
+/** Gives the wait up when the connection is gone. A connection has one Fetch in work at a time. */
+function whileConnected({ isClosed, onClosed }: Session, cancel: () => void): void {
+  if (isClosed) cancel()
+  else onClosed.add(cancel)
+}
 
 function targetsOf(
   broker: BrokerContext,

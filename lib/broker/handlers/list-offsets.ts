@@ -30,22 +30,27 @@ const specialSince: ReadonlyMap<number, number> = new Map([
 
 export const listOffsets = handle(ListOffsets, async (broker, request, { apiVersion }) => {
   const isReadCommitted = request.isolationLevel === readCommitted
-  const seen = new Set<string>()
-  const twice = new Set<string>()
+  const asked = new Map<string, number>()
   for (const { name, partitions } of request.topics) {
     for (const { partitionIndex } of partitions) {
       const key = topicPartitionName({ topic: name, partition: partitionIndex })
-      if (seen.has(key)) twice.add(key)
-      seen.add(key)
+      asked.set(key, (asked.get(key) ?? 0) + 1)
     }
   }
+  const answered = new Set<string>()
   const topics = []
   for (const { name, partitions } of request.topics) {
+    const once = partitions.filter(({ partitionIndex }) => {
+      const key = topicPartitionName({ topic: name, partition: partitionIndex })
+      return !answered.has(key) && answered.add(key)
+    })
     const answers = await eachPartition(
-      partitions,
+      once,
       async ({ partitionIndex, currentLeaderEpoch, timestamp }) => {
         const key = topicPartitionName({ topic: name, partition: partitionIndex })
-        if (twice.has(key)) throw new KafkaError('INVALID_REQUEST', `${key} is asked for twice`)
+        if ((asked.get(key) ?? 0) > 1) {
+          throw new KafkaError('INVALID_REQUEST', `${key} is asked for more than once`)
+        }
         checkTimestamp(timestamp, apiVersion)
         const partition = broker.replicas.partition(name, partitionIndex)
         partition.checkLeader(currentLeaderEpoch)

@@ -4,7 +4,8 @@
  * v2 clusterId; v4 allowAutoTopicCreation (implied before); v5 offlineReplicas; v7 leaderEpoch;
  * v8 authorized operations (those of the cluster until v10); v9 flexible; v10 topic ids in answers;
  * v12 topics asked for by id; v13 a top-level error.
- * Differs from Kafka: a topic that is created on the way is answered in full, not with an error first.
+ * Differs from Kafka: a topic that is created on the way is answered in full, not with an error first;
+ * clients of other machines create topics only where auto.create.topics.enable was set by somebody.
  * Yields per topic UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST,
  * and what creating a topic yields; per partition LEADER_NOT_AVAILABLE, LISTENER_NOT_FOUND.
  */
@@ -18,6 +19,8 @@ import {
   type MetadataResponse,
 } from '../../protocol/apis/metadata.ts'
 import type { Encodable } from '../../protocol/schema.ts'
+import { isLoopback } from '../../wire/acceptor.ts'
+import type { Session } from '../../wire/server-connection.ts'
 import type { BrokerContext } from '../context.ts'
 import { createAndWait } from '../create-topic.ts'
 import { endpointOf, endpointsOf } from '../endpoints.ts'
@@ -39,6 +42,8 @@ type PartitionResponse = Encodable<MetadataResponse['topics'][number]['partition
 const nullIsAllVersion = 1
 const listenerErrorVersion = 6
 const idsVersion = 12
+
+const autoCreate = 'auto.create.topics.enable'
 
 export const metadata = handle(Metadata, async (broker, request, context) => {
   const { apiVersion, session } = context
@@ -87,10 +92,10 @@ interface Describe {
 async function createMissing(
   broker: BrokerContext,
   request: MetadataRequest,
-  { apiVersion }: RequestContext,
+  { apiVersion, session }: RequestContext,
 ): Promise<Map<string, KafkaError>> {
   const failed = new Map<string, KafkaError>()
-  if (!broker.config['auto.create.topics.enable'] || !request.allowAutoTopicCreation) return failed
+  if (!request.allowAutoTopicCreation || !mayCreate(broker, session)) return failed
   for (const topic of request.topics ?? []) {
     const { name, topicId } = topic
     const isById = topicId !== zeroUuid
@@ -104,6 +109,14 @@ async function createMissing(
     }
   }
   return failed
+}
+
+/** The default holds for this machine only: a port open to others is not to fill up with topics. */
+function mayCreate({ config, configLayers }: BrokerContext, { remote }: Session): boolean {
+  if (!config[autoCreate]) return false
+  const { dynamicBroker, dynamicDefault, static: fromFile } = configLayers
+  const isSet = [dynamicBroker, dynamicDefault, fromFile].some((layer) => autoCreate in layer)
+  return isSet || isLoopback(remote.host)
 }
 
 /** Whether a version before topic ids was given something only they allow. */
@@ -140,7 +153,8 @@ function wantedAnswer(
       name,
       topicId,
       isInternal: name !== null && isInternalTopic(name),
-      ...(describe.withOperations && name !== null && { topicAuthorizedOperations: topicOperations }),
+      ...(describe.withOperations &&
+        name !== null && { topicAuthorizedOperations: topicOperations }),
     }
   }
 }

@@ -45,9 +45,10 @@ const zstdVersion = 7
 const leaderVersion = 10
 const idsVersion = 13
 
-/** In the head of a batch, and the smallest entry of the formats before batches. */
+/** The head that all formats have in common, and the smallest entry of those before batches. */
 const sizePosition = 8
 const magicPosition = 16
+const headSize = 17
 const oldSizeMin = 26
 
 export const produce = handle(
@@ -171,13 +172,16 @@ function batchesOf(records: Chunks, apiVersion: number): RecordBatch[] {
   }
 }
 
-/** Whether the first batch cannot be one at all, rather than be cut short or of an old format. */
+/** Whether a batch cannot be one at all, rather than be cut short. */
 function isNonsense(records: Chunks): boolean {
-  const head = asBuffer(joinChunks(sliceChunks(records, 0, headerSize)))
-  if (head.length <= magicPosition) return false
-  const magic = head.readInt8(magicPosition)
-  const sizeBytes = head.readInt32BE(sizePosition) + entryHeadSize
-  return magic < 0 || magic > 2 || sizeBytes < (magic === 2 ? headerSize : oldSizeMin)
+  for (let position = 0; ; ) {
+    const head = asBuffer(joinChunks(sliceChunks(records, position, position + headSize)))
+    if (head.length < headSize) return false
+    const magic = head.readInt8(magicPosition)
+    const sizeBytes = head.readInt32BE(sizePosition) + entryHeadSize
+    if (magic < 0 || magic > 2 || sizeBytes < (magic === 2 ? headerSize : oldSizeMin)) return true
+    position += sizeBytes
+  }
 }
 
 function errorAnswer(

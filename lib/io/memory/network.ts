@@ -20,6 +20,8 @@ const highWaterBytes = 64 * 1024
 export class MemoryNetwork implements Network {
   /** Largest piece in which bytes arrive; 1 cuts at every byte. */
   pieceBytes = 64 * 1024
+  /** Where connections that are made now come from. */
+  localHost = '127.0.0.1'
   /** A port that accepts and then never answers, or refuses, is made by not listening on it or not handling. */
   readonly #clock: Clock
   readonly #listeners = new Map<number, (stream: Stream) => void>()
@@ -43,7 +45,7 @@ export class MemoryNetwork implements Network {
   async connect(address: Address): Promise<Stream> {
     const onStream = this.#listeners.get(address.port)
     if (!onStream) throw nativeError('ECONNREFUSED', 'connect', addressText(address))
-    const from: Address = { host: '127.0.0.1', port: this.#nextPort++ }
+    const from: Address = { host: this.localHost, port: this.#nextPort++ }
     const near = new MemoryStream(from, address, this.#clock, () => this.pieceBytes)
     const far = new MemoryStream(address, from, this.#clock, () => this.pieceBytes)
     near.peer = far

@@ -3,20 +3,20 @@
  * for what a test moves; `restart` keeps the disk, `crash` loses what was not synced.
  */
 
-import type { Configs } from '../../../lib/config/config.ts'
+import { joinChunks } from '../../../lib/base/bytes.ts'
 import { Broker, type ListenerOptions } from '../../../lib/broker/broker.ts'
+import type { Configs } from '../../../lib/config/config.ts'
 import { type MemoryEnv, memoryEnv } from '../../../lib/io/memory/env.ts'
 import type { Address, Stream } from '../../../lib/io/network.ts'
-import { decodeResponse, encodeRequest } from '../../../lib/protocol/codec.ts'
-import type { Api, Encodable, RequestOf, ResponseOf } from '../../../lib/protocol/schema.ts'
-import { BatchBuilder } from '../../../lib/record/builder.ts'
-import type { Codec } from '../../../lib/record/compression.ts'
 import { ApiVersions } from '../../../lib/protocol/apis/api-versions.ts'
 import { Fetch } from '../../../lib/protocol/apis/fetch.ts'
 import { Metadata } from '../../../lib/protocol/apis/metadata.ts'
 import { Produce } from '../../../lib/protocol/apis/produce.ts'
+import { decodeResponse, encodeRequest } from '../../../lib/protocol/codec.ts'
+import type { Api, Encodable, RequestOf, ResponseOf } from '../../../lib/protocol/schema.ts'
+import { BatchBuilder } from '../../../lib/record/builder.ts'
+import type { Codec } from '../../../lib/record/compression.ts'
 import { FrameSplitter } from '../../../lib/wire/frame.ts'
-import { joinChunks } from '../../../lib/base/bytes.ts'
 
 export interface ScenarioOptions {
   readonly topics?: readonly string[]

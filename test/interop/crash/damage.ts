@@ -3,19 +3,19 @@
  * Each gives what it did, or null when there was nothing to do it to.
  */
 
+import { randomBytes } from 'node:crypto'
 import {
   appendFileSync,
-  existsSync,
-  openSync,
   closeSync,
+  existsSync,
   ftruncateSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 
 /** The newest file with this suffix, of a partition. */

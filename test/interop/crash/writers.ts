@@ -32,7 +32,7 @@ interface Place {
 const padding = 'x'.repeat(80)
 const recordsPerTick = 60
 const tickMs = 10
-const valueOf = (name: string, number: number) => `${name} ${number} ${padding}`
+const recordValue = (name: string, number: number) => `${name} ${number} ${padding}`
 
 /** The client library, in this process: knows at once what was acknowledged. */
 export class LibraryWriter implements Writer {
@@ -65,7 +65,7 @@ export class LibraryWriter implements Writer {
   async #write(topic: string): Promise<void> {
     while (!this.#isEnding) {
       for (let count = 0; count < recordsPerTick; count++) {
-        const value = Buffer.from(valueOf(this.name, this.written))
+        const value = Buffer.from(recordValue(this.name, this.written))
         const record = { topic, partition: this.partition, value }
         if (!this.#producer.append(record, this.written)) await this.#producer.drained()
         this.written++
@@ -123,7 +123,7 @@ abstract class ProcessWriter implements Writer {
     while (!this.#isEnding && this.#child.exitCode === null) {
       let text = ''
       for (let count = 0; count < recordsPerTick; count++)
-        text += `${valueOf(this.name, this.written++)}\n`
+        text += `${recordValue(this.name, this.written++)}\n`
       const hasRoom = this.#child.stdin?.write(text)
       if (hasRoom === false)
         await new Promise<void>((resolve) => {

@@ -6,7 +6,7 @@ import type { Encodable } from '../../../lib/protocol/schema.ts'
 import { batch } from './batches.ts'
 import { baseTime } from './compare.ts'
 import type { Peer } from './peer.ts'
-import { type Accepted, accept, type At, rowsOf, type Section } from './row.ts'
+import { type Accepted, type At, accept, rowsOf, type Section } from './row.ts'
 
 const fetching = rowsOf(Fetch)
 const unknownId = 'AAAAAAAAAAAAAAAAAAAAEw'
@@ -42,7 +42,11 @@ async function request(
 function fetch(
   name: string,
   parts: readonly Part[],
-  { versions = [4, 99], accepted = [], ...fields }: Encodable<FetchRequest> & {
+  {
+    versions = [4, 99],
+    accepted = [],
+    ...fields
+  }: Encodable<FetchRequest> & {
     versions?: readonly [number, number]
     accepted?: readonly Accepted[]
   } = {},
@@ -59,7 +63,12 @@ const whole = accept(
 )
 
 /** How long the answer took: at once, or for the time asked for. */
-function timed(name: string, parts: readonly Part[], fields: Encodable<FetchRequest>) {
+function timed(
+  name: string,
+  parts: readonly Part[],
+  fields: Encodable<FetchRequest>,
+  accepted: readonly Accepted[] = [],
+) {
   return fetching.steps(
     `${name}: when`,
     async (at, ask) => {
@@ -71,7 +80,7 @@ function timed(name: string, parts: readonly Part[], fields: Encodable<FetchRequ
       const when = ms < wait / 2 ? 'at once' : ms > wait - 20 && ms < wait + 1500 ? 'waited' : ms
       return { when, answer }
     },
-    { versions: [11, 13], accepted: [whole] },
+    { versions: [11, 13], accepted: [...accepted, whole] },
   )
 }
 
@@ -100,12 +109,26 @@ const offsets = [0, 1, 2, 3, 4, 6, 8, 9, 10, 11, 12, 1e9, -1, -2].map((offset) =
   fetch(`offset ${offset}`, [['fetch-main', 0, offset]]),
 )
 
+const failing = accept(
+  'a size below 0 or an unknown isolation level: Kafka says UNKNOWN_SERVER_ERROR',
+  /./,
+)
+
 const limits = [
   ...[0, 1, 50, 93, 94, 200, 300, -1].map((partitionMaxBytes) =>
-    fetch(`partition_max_bytes ${partitionMaxBytes}`, [['fetch-main', 0, 0, { partitionMaxBytes }]]),
+    fetch(
+      `partition_max_bytes ${partitionMaxBytes}`,
+      [['fetch-main', 0, 0, { partitionMaxBytes }]],
+      {
+        accepted: partitionMaxBytes < 0 ? [failing] : [],
+      },
+    ),
   ),
   ...[0, 1, 50, 93, 200, -1].map((maxBytes) =>
-    fetch(`max_bytes ${maxBytes}`, [['fetch-main', 0, 0]], { maxBytes }),
+    fetch(`max_bytes ${maxBytes}`, [['fetch-main', 0, 0]], {
+      maxBytes,
+      accepted: maxBytes < 0 ? [failing] : [],
+    }),
   ),
   ...[1, 100, 250, 6000, 1 << 20].map((maxBytes) =>
     fetch(
@@ -119,11 +142,15 @@ const limits = [
       { maxBytes },
     ),
   ),
-  fetch('several partitions, an empty one first, max_bytes 1', [
-    ['fetch-empty', 0, 0],
-    ['fetch-main', 1, 0],
-    ['fetch-main', 0, 0],
-  ], { maxBytes: 1 }),
+  fetch(
+    'several partitions, an empty one first, max_bytes 1',
+    [
+      ['fetch-empty', 0, 0],
+      ['fetch-main', 1, 0],
+      ['fetch-main', 0, 0],
+    ],
+    { maxBytes: 1 },
+  ),
   fetch('a small limit after a large batch', [
     ['fetch-main', 1, 0],
     ['fetch-main', 0, 9, { partitionMaxBytes: 10 }],
@@ -133,19 +160,41 @@ const limits = [
 const positions = [
   fetch('an empty partition', [['fetch-empty', 0, 0]]),
   fetch('an empty partition at 1', [['fetch-empty', 0, 1]]),
-  ...[0, 1, 2, 3, 5, 6, 7].map((offset) => fetch(`cut log at ${offset}`, [['fetch-cut', 0, offset]])),
+  ...[0, 1, 2, 3, 5, 6, 7].map((offset) =>
+    fetch(`cut log at ${offset}`, [['fetch-cut', 0, offset]]),
+  ),
   fetch('unknown topic', [['zz-unknown', 0, 0]], { versions: [4, 12] }),
   fetch('unknown partition', [['fetch-main', 9, 0]]),
   fetch('negative partition', [['fetch-main', -1, 0]]),
-  fetch('unknown and known', [['fetch-main', 9, 0], ['fetch-main', 0, 9]]),
-  fetch('a partition twice', [['fetch-main', 0, 9], ['fetch-main', 0, 3]], {
-    versions: [4, 6],
-    accepted: [accept('a partition that comes twice is answered twice by ottla', /./)],
-  }),
+  fetch('unknown and known', [
+    ['fetch-main', 9, 0],
+    ['fetch-main', 0, 9],
+  ]),
+  fetch(
+    'a partition twice',
+    [
+      ['fetch-main', 0, 9],
+      ['fetch-main', 0, 3],
+    ],
+    {
+      versions: [4, 6],
+      accepted: [accept('a partition that comes twice is answered twice by ottla', /./)],
+    },
+  ),
   fetch('no partitions', []),
   fetch('read_committed', [['fetch-main', 0, 3]], { isolationLevel: 1 }),
-  fetch('isolation level 2', [['fetch-main', 0, 3]], { isolationLevel: 2 }),
-  fetch('read_committed, an error', [['fetch-main', 0, 99], ['fetch-main', 9, 0]], { isolationLevel: 1 }),
+  fetch('isolation level 2', [['fetch-main', 0, 3]], {
+    isolationLevel: 2,
+    accepted: [failing],
+  }),
+  fetch(
+    'read_committed, an error',
+    [
+      ['fetch-main', 0, 99],
+      ['fetch-main', 9, 0],
+    ],
+    { isolationLevel: 1 },
+  ),
   fetch('a rack', [['fetch-main', 0, 9]], { rackId: 'r1', versions: [11, 99] }),
 ]
 
@@ -178,13 +227,19 @@ function byId(name: string, topicId: (peer: Peer) => Promise<string> | string) {
     async (at) => {
       const known = await request(at, [['fetch-main', 0, 9]])
       const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 << 20 }]
-      return { ...known, topics: [...(known.topics ?? []), { topicId: await topicId(at.peer), partitions }] }
+      return {
+        ...known,
+        topics: [...(known.topics ?? []), { topicId: await topicId(at.peer), partitions }],
+      }
     },
     { versions: [13, 99] },
   )
 }
 
-const noSession = accept('ottla keeps no fetch sessions: it answers with session id 0', /sessionId$/)
+const noSession = accept(
+  'ottla keeps no fetch sessions: it answers with session id 0',
+  /sessionId$/,
+)
 
 const sessions = [
   fetch('no session, epoch 0', [['fetch-main', 0, 9]], {
@@ -216,10 +271,17 @@ const waits = [
   timed('nothing there', [['fetch-main', 0, 11]], { maxWaitMs: wait }),
   timed('enough there', [['fetch-main', 0, 9]], { maxWaitMs: wait }),
   timed('min_bytes not there', [['fetch-main', 0, 9]], { maxWaitMs: wait, minBytes: 100_000 }),
-  timed('min_bytes over two partitions', [['fetch-main', 0, 0], ['fetch-main', 1, 0]], {
-    maxWaitMs: wait,
-    minBytes: 5200,
-  }),
+  timed(
+    'min_bytes over two partitions',
+    [
+      ['fetch-main', 0, 0],
+      ['fetch-main', 1, 0],
+    ],
+    {
+      maxWaitMs: wait,
+      minBytes: 5200,
+    },
+  ),
   timed('min_bytes 0', [['fetch-main', 0, 11]], { maxWaitMs: wait, minBytes: 0 }),
   timed('min_bytes -1', [['fetch-main', 0, 11]], { maxWaitMs: wait, minBytes: -1 }),
   timed('min_bytes above max_bytes', [['fetch-main', 0, 0]], {
@@ -228,7 +290,20 @@ const waits = [
     maxBytes: 100,
   }),
   timed('an error', [['fetch-main', 0, 99]], { maxWaitMs: wait }),
-  timed('an error and nothing', [['fetch-main', 0, 11], ['fetch-main', 9, 0]], { maxWaitMs: wait }),
+  timed(
+    'an error and nothing',
+    [
+      ['fetch-main', 0, 11],
+      ['fetch-main', 9, 0],
+    ],
+    { maxWaitMs: wait },
+    [
+      accept(
+        'ottla answers at once when a partition is unknown, Kafka when none is known',
+        /^\.when/,
+      ),
+    ],
+  ),
   timed('no partitions', [], { maxWaitMs: wait }),
   timed('negative max_wait', [['fetch-main', 0, 11]], { maxWaitMs: -1 }),
 ]

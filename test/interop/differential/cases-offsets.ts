@@ -6,7 +6,7 @@ import { OffsetForLeaderEpoch } from '../../../lib/protocol/apis/offset-for-lead
 import { batch } from './batches.ts'
 import { baseTime } from './compare.ts'
 import type { Peer } from './peer.ts'
-import { rowsOf, type Section } from './row.ts'
+import { type Accepted, accept, rowsOf, type Section } from './row.ts'
 
 const listing = rowsOf(ListOffsets)
 const epochs = rowsOf(OffsetForLeaderEpoch)
@@ -41,21 +41,35 @@ async function prepare(peer: Peer): Promise<void> {
 }
 
 /** One partition at one time. */
-function list(name: string, topic: string, timestamp: number, fields: object = {}) {
+function list(
+  name: string,
+  topic: string,
+  timestamp: number,
+  { accepted = [] }: { accepted?: readonly Accepted[] } = {},
+) {
   return listing.ask(
     `${name}, ${topic}`,
     () => ({
       replicaId: -1,
-      topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp, ...fields }] }],
+      topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp }] }],
     }),
-    { versions: [1, 99] },
+    { versions: [1, 99], accepted },
   )
 }
 
 const known = ['offsets-main', 'offsets-cut', 'offsets-untimed', 'offsets-stamped']
 
+const untimed = accept(
+  'records without a time: Kafka gives the first as the one of the largest',
+  /./,
+)
+
 const specials = [-1, -2, -3, -4, -5, -6, -7, -100].flatMap((timestamp) =>
-  known.map((topic) => list(`time ${timestamp}`, topic, timestamp)),
+  known.map((topic) =>
+    list(`time ${timestamp}`, topic, timestamp, {
+      accepted: timestamp === -3 && topic === 'offsets-untimed' ? [untimed] : [],
+    }),
+  ),
 )
 
 const byTime = [
@@ -126,7 +140,7 @@ const listings = [
     }),
     { versions: [1, 99] },
   ),
-  ...[0, 1, 5, -2].map((currentLeaderEpoch) =>
+  ...[-1, 0, 1, 5].map((currentLeaderEpoch) =>
     listing.ask(
       `current epoch ${currentLeaderEpoch}`,
       () => ({
@@ -157,7 +171,10 @@ const leaderEpochs = [
       `current epoch ${currentLeaderEpoch}`,
       () => ({
         topics: [
-          { topic: 'offsets-main', partitions: [{ partition: 0, leaderEpoch: 0, currentLeaderEpoch }] },
+          {
+            topic: 'offsets-main',
+            partitions: [{ partition: 0, leaderEpoch: 0, currentLeaderEpoch }],
+          },
         ],
       }),
       { versions: [2, 99] },

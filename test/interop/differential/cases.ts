@@ -1,11 +1,11 @@
 /** All cases, in the order they are asked. */
 
+import { configsSection } from './cases-configs.ts'
 import { connectionSection } from './cases-connection.ts'
 import { fetchSection } from './cases-fetch.ts'
 import { metadataSection } from './cases-metadata.ts'
 import { offsetsSection } from './cases-offsets.ts'
 import { produceSection } from './cases-produce.ts'
-import { configsSection } from './cases-configs.ts'
 import { topicsSection } from './cases-topics.ts'
 import type { Section } from './row.ts'
 

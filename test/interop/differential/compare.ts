@@ -9,7 +9,12 @@
 import { joinChunks } from '../../../lib/base/bytes.ts'
 import { DecodeError } from '../../../lib/base/errors.ts'
 import { zeroUuid } from '../../../lib/base/uuid.ts'
-import { codecOf, type RecordBatch, splitBatches, timestampTypeOf } from '../../../lib/record/batch.ts'
+import {
+  codecOf,
+  type RecordBatch,
+  splitBatches,
+  timestampTypeOf,
+} from '../../../lib/record/batch.ts'
 import { readRecords } from '../../../lib/record/record.ts'
 import type { Peer } from './peer.ts'
 
@@ -28,7 +33,7 @@ const texts = new Set(['errorMessage', 'batchIndexErrorMessage', 'documentation'
 
 /** The answer as plain values that are the same for both brokers if they behave alike. */
 export function normalised(value: unknown, peer: Peer, key = ''): unknown {
-  if (texts.has(key)) return typeof value === 'string' ? 'text' : value
+  if (texts.has(key)) return typeof value === 'string' && value !== '' ? 'text' : value
   if (key === 'topicId') return topicOf(value, peer)
   if (key === 'clusterId') return value === peer.clusterId ? 'own cluster' : value
   if (key === 'port') return value === peer.port ? 'own port' : value

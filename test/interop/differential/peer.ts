@@ -97,7 +97,8 @@ export class Peer {
     body: Encodable<RequestOf<A>>,
   ): Promise<ResponseOf<A>> {
     const answer = await this.ask(api, version, body)
-    if (typeof answer === 'string') throw new Error(`${this.name}: ${api.name} v${version}: ${answer}`)
+    if (typeof answer === 'string')
+      throw new Error(`${this.name}: ${api.name} v${version}: ${answer}`)
     return answer
   }
 
@@ -115,7 +116,7 @@ export class Peer {
       throw new Error(`${this.name}: topic ${name}: error ${made?.errorCode} ${made?.errorMessage}`)
     }
     this.topicNames.set(made.topicId, name)
-    await this.#untilLed(name, partitions - 1)
+    await this.#untilLed(name, partitions)
   }
 
   /** As `create`, at the first call. */
@@ -154,20 +155,26 @@ export class Peer {
       })
       const answer = responses[0]?.partitionResponses[0]
       if (answer?.errorCode === 0) continue
-      throw new Error(`${this.name}: produce to ${topic}: ${answer?.errorCode} ${answer?.errorMessage}`)
+      throw new Error(
+        `${this.name}: produce to ${topic}: ${answer?.errorCode} ${answer?.errorMessage}`,
+      )
     }
   }
 
-  async #untilLed(topic: string, lastPartition: number): Promise<void> {
+  async #untilLed(topic: string, count: number): Promise<void> {
     const deadline = performance.now() + changeDeadlineMs
+    const asked = Array.from({ length: count }, (_, index) => ({
+      partitionIndex: index,
+      timestamp: -1,
+    }))
     for (;;) {
       const { topics } = await this.call(ListOffsets, 4, {
         replicaId: -1,
-        topics: [{ name: topic, partitions: [{ partitionIndex: lastPartition, timestamp: -1 }] }],
+        topics: [{ name: topic, partitions: asked }],
       })
-      const code = topics[0]?.partitions[0]?.errorCode
-      if (code === 0) return
-      if (performance.now() > deadline) throw new Error(`${this.name}: ${topic}: still ${code}`)
+      const codes = topics[0]?.partitions.map(({ errorCode }) => errorCode) ?? []
+      if (codes.length === count && codes.every((code) => code === 0)) return
+      if (performance.now() > deadline) throw new Error(`${this.name}: ${topic}: still ${codes}`)
     }
   }
 }

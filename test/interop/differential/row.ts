@@ -82,7 +82,11 @@ export function rowsOf<A extends Api>(api: A) {
 }
 
 /** Accepts a difference at paths that match. */
-export function accept(reason: string, path: RegExp, versions: readonly [number, number] = [0, 99]) {
+export function accept(
+  reason: string,
+  path: RegExp,
+  versions: readonly [number, number] = [0, 99],
+) {
   const accepted: Accepted = {
     reason,
     is: (difference, { version }) =>
@@ -96,6 +100,10 @@ export const everywhere: readonly Accepted[] = [
   {
     reason: 'ottla says why where Kafka leaves the text of an error out',
     is: ({ path, kafka, ottla }) =>
-      path.endsWith('.errorMessage') && kafka === null && ottla === 'text',
+      path.endsWith('.errorMessage') && (kafka === null || kafka === '') && ottla === 'text',
+  },
+  {
+    reason: 'Kafka 4.3 sets min.insync.replicas=1 for all brokers by itself (KIP-966)',
+    is: ({ path }) => /\.min\.insync\.replicas\.(configSource|synonyms)/.test(path),
   },
 ]
