@@ -1,9 +1,9 @@
 /** Topics that are to be there from the start: `name:partitions[:k=v,...]`, as texts of the command line. */
 
 import { KafkaError } from '../base/errors.ts'
+import { checkTopicName } from '../controller/topic-names.ts'
 import type { BrokerContext } from './context.ts'
 import { createAndWait } from './create-topic.ts'
-import { checkTopicName } from './topics.ts'
 
 export interface DeclaredTopic {
   readonly name: string

@@ -28,7 +28,7 @@ import { ProducerIds } from '../metadata/producer-ids.ts'
 import type { MetadataStore, Session } from '../metadata/store.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { DataDirectoryError, LogDir } from '../storage/log-dir.ts'
-import type { BrokerListener, BrokerOptions, BrokerState, ListenerOptions } from './broker.ts'
+import type { BrokerListener, BrokerOptions, BrokerState, ListenerOptions } from './broker-state.ts'
 import { createDeclared, parseDeclaredTopic } from './declared-topics.ts'
 
 /** How long requests in work may take to finish when the broker stops. */

@@ -16,19 +16,6 @@ export function isInternalTopic(name: string): boolean {
   return internalTopics.has(name)
 }
 
-const nameMaxLength = 249
-
-/** INVALID_TOPIC_EXCEPTION unless it is 1-249 of a-z A-Z 0-9 . _ - and neither `.` nor `..`. */
-export function checkTopicName(name: string): void {
-  const isGood =
-    name.length <= nameMaxLength && /^[a-zA-Z0-9._-]+$/.test(name) && name !== '.' && name !== '..'
-  if (isGood) return
-  throw new KafkaError(
-    'INVALID_TOPIC_EXCEPTION',
-    `topic name ${JSON.stringify(name.slice(0, nameMaxLength))}: expected 1 to ${nameMaxLength} of a-z A-Z 0-9 . _ -, other than . and ..`,
-  )
-}
-
 /** The name of the topic with that id. UNKNOWN_TOPIC_ID. */
 export function topicNameOfId(image: ClusterImage, topicId: TopicId): string {
   const found = image.topicNames.get(topicId)

@@ -42,11 +42,12 @@ import {
   recoveryPointFile,
 } from './checkpoint.ts'
 import { claimDirectory, DataDirectoryError } from './data-directory.ts'
+import { asError, isDiskFailure } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
-import { asError, isDiskFailure, type LogHost } from './log-host.ts'
+import type { LogHost } from './log-host.ts'
 import { createLogFiles, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
 import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
@@ -411,7 +412,7 @@ export class LogDir implements LogHost {
     }
   }
 
-  onFailure(log: Log, error: Error): void {
+  onFailure(log: { readonly name: string }, error: Error): void {
     // What fails under a log that was taken away says nothing about the disk.
     if (this.#logs.get(log.name) !== log || this.#isClosed) return
     if (isFull(error)) {

@@ -10,9 +10,10 @@
 import type { Offset } from '../base/types.ts'
 import type { Timer } from '../io/clock.ts'
 import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
+import { asError } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
 import type { LogConfig } from './log-config.ts'
-import { asError, type LogHost } from './log-host.ts'
+import type { LogHost } from './log-host.ts'
 import type { Segment } from './segment.ts'
 import { fileSuffix, segmentFileName } from './segment-files.ts'
 

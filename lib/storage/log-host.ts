@@ -1,9 +1,7 @@
 /** What a log needs of the log dir it lies in. LogDir is the implementation. */
 
-import { hasErrorCode } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
 import type { BufferPool } from './buffer-pool.ts'
-import type { Log } from './log.ts'
 import type { SegmentPool } from './segment-pool.ts'
 
 export interface LogHost {
@@ -20,26 +18,5 @@ export interface LogHost {
   /** Makes the log start offsets of all logs durable. */
   saveLogStarts(): Promise<void>
   /** The disk failed under `log`. */
-  onFailure(log: Log, error: Error): void
-}
-
-/** Whether `error` says that the disk itself fails, and not that it is full or a limit was met. */
-export function isDiskFailure(error: unknown): boolean {
-  return !harmlessCodes.some((code) => hasErrorCode(error, code))
-}
-
-const harmlessCodes = [
-  'ENOSPC',
-  'EDQUOT',
-  'EMFILE',
-  'ENFILE',
-  'ENAMETOOLONG',
-  'EEXIST',
-  'ENOTEMPTY',
-  'ENOTDIR',
-]
-
-/** What was thrown, as an Error. */
-export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
+  onFailure(log: { readonly name: string }, error: Error): void
 }

@@ -31,11 +31,12 @@ import {
   type RecordBatch,
 } from '../record/batch.ts'
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
+import { asError, isDiskFailure } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
 import { type EpochEndOffset, encodeLeaderEpochs, type LeaderEpochCache } from './leader-epochs.ts'
 import { type LogConfig, segmentBytesOf } from './log-config.ts'
 import { LogDurability } from './log-durability.ts'
-import { asError, isDiskFailure, type LogHost } from './log-host.ts'
+import type { LogHost } from './log-host.ts'
 import {
   type LogPosition,
   type LogRead,

@@ -6,7 +6,7 @@
 
 import { DecodeError, KafkaError } from '../base/errors.ts'
 import type { Logger } from '../io/logger.ts'
-import { asError } from './log-host.ts'
+import { asError } from './disk-failure.ts'
 
 const reportsMax = 20
 

@@ -14,6 +14,7 @@ import {
   describeDefaultBrokerConfigs,
   describeTopicConfigs,
 } from '../../config/describe.ts'
+import { checkTopicName } from '../../controller/topic-names.ts'
 import {
   DescribeConfigs,
   type DescribeConfigsRequest,
@@ -21,7 +22,6 @@ import {
 import type { BrokerContext } from '../context.ts'
 import { eachPartition, handle } from '../handler.ts'
 import { brokerOfResource, resourceType } from '../resources.ts'
-import { checkTopicName } from '../topics.ts'
 
 type Resource = DescribeConfigsRequest['resources'][number]
 

@@ -7,6 +7,7 @@
  */
 
 import { KafkaError } from '../../base/errors.ts'
+import { checkTopicName } from '../../controller/topic-names.ts'
 import {
   IncrementalAlterConfigs,
   type IncrementalAlterConfigsRequest,
@@ -15,7 +16,6 @@ import type { BrokerContext } from '../context.ts'
 import { seen } from '../create-topic.ts'
 import { eachPartition, handle } from '../handler.ts'
 import { brokerOfResource, resourceType } from '../resources.ts'
-import { checkTopicName } from '../topics.ts'
 
 type Resource = IncrementalAlterConfigsRequest['resources'][number]
 type Config = Resource['configs'][number]

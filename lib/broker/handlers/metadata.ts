@@ -12,6 +12,7 @@
 
 import { errorCode, KafkaError } from '../../base/errors.ts'
 import { zeroUuid } from '../../base/uuid.ts'
+import { checkTopicName } from '../../controller/topic-names.ts'
 import type { ClusterImage, PartitionImage, TopicImage } from '../../metadata/image.ts'
 import {
   Metadata,
@@ -26,7 +27,6 @@ import { createAndWait } from '../create-topic.ts'
 import { endpointOf, endpointsOf } from '../endpoints.ts'
 import { handle, kafkaErrorOf, type RequestContext } from '../handler.ts'
 import {
-  checkTopicName,
   clusterOperations,
   isInternalTopic,
   operationsOmitted,

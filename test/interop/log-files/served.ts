@@ -68,7 +68,7 @@ async function serve(kafka: ApacheKafka, data: string): Promise<Served> {
   await output([...ottla, 'produce', topic, '-b', broker.address], { input })
   const whole = partitionOf(await lookAt(broker.address))
   same(whole.end, count + 1, 'end offset')
-  const trim = ['topic', 'trim', topic, '--before', '600', '--yes']
+  const trim = ['topic', 'trim', topic, '--to', '600', '--execute']
   await output([...ottla, '-b', broker.address, ...trim])
   const look = partitionOf(await lookAt(broker.address))
   same(look.start, 600, 'log start offset')
