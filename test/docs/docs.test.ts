@@ -125,7 +125,7 @@ test('every npm script that is named is there', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
     scripts: Record<string, string>
   }
-  const named = [...(readme + architecture).matchAll(/npm (?:run )?([\w:]+)/g)]
+  const named = [...(readme + architecture).matchAll(/npm (?:run )?([\w:-]+)/g)]
   const known = new Set([...Object.keys(scripts), 'ci', 'install', 'package'])
   assert.equal(
     named.map(([, name = '']) => name).filter((name) => !known.has(name)),
