@@ -1,7 +1,7 @@
 /**
  * `ottla __complete WORD...`: what the shell offers for the last word, one candidate a line with a
  * tab and a sentence behind it; a line `:file` asks the shell for file names. Imports no yargs.
- * Names of topics are kept in a file for a minute, so that most key presses start no connection.
+ * Names of topics and groups are kept in a file for a minute, so that most key presses start no connection.
  */
 
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
@@ -9,6 +9,7 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Command } from '../commands/command.ts'
 import type { Completes, Option, Options } from '../commands/options.ts'
+import type { Client } from '../lib/client/client.ts'
 import { globalOptions } from './globals.ts'
 import { longName, namesOf, optionsOf, positionalsOf } from './option-names.ts'
 import { commandWords, findCommand, registry, verbsOf } from './registry.ts'
@@ -107,6 +108,7 @@ function operandCount(command: Command, options: Options, before: readonly strin
 
 function kindOfPositional(word: string): Completes {
   if (word === 'TOPIC') return 'topic'
+  if (word === 'GROUP' || word.startsWith('GROUP|')) return 'group'
   if (word === 'FILE' || word === 'DIR') return 'file'
   return word.includes('|') && word === word.toLowerCase() ? word.split('|') : 'nothing'
 }
@@ -123,8 +125,8 @@ async function ofKind(
     )
   }
   if (kind === 'file') return [[':file', '']]
-  if (kind !== 'topic') return []
-  const names = await topicNames(brokersIn(before))
+  if (kind !== 'topic' && kind !== 'group') return []
+  const names = await namesOfKind(kind, brokersIn(before))
   return startingWith(
     current,
     names.map((name) => [name, ''] as const),
@@ -148,15 +150,14 @@ function brokersIn(before: readonly string[]): string {
 }
 
 /** From the cache while it is fresh, else from a broker; an old cache when none answers. */
-async function topicNames(brokers: string): Promise<readonly string[]> {
-  const path = cachePath(brokers)
+async function namesOfKind(kind: 'topic' | 'group', brokers: string): Promise<readonly string[]> {
+  const path = cachePath(kind, brokers)
   const cached = readCache(path)
   if (cached !== null && Date.now() - cached.atMs < cacheMaxAgeMs) return cached.names
   const { Client } = await import('../lib/client/client.ts')
   const client = new Client({ brokers: brokers.split(','), timeoutMs: askDeadlineMs })
   try {
-    const { topics } = await client.metadata()
-    const names = topics.filter((topic) => !topic.isInternal).map(({ name }) => name)
+    const names = await (kind === 'topic' ? topicNames(client) : groupNames(client))
     writeCache(path, names)
     return names.sort()
   } catch {
@@ -166,9 +167,21 @@ async function topicNames(brokers: string): Promise<readonly string[]> {
   }
 }
 
-function cachePath(brokers: string): string {
+async function topicNames(client: Client): Promise<string[]> {
+  const { topics } = await client.metadata()
+  return topics.filter((topic) => !topic.isInternal).map(({ name }) => name)
+}
+
+async function groupNames(client: Client): Promise<string[]> {
+  const { listGroups } = await import('../lib/client/groups.ts')
+  const { groups } = await listGroups(client)
+  return groups.map(({ groupId }) => groupId)
+}
+
+function cachePath(kind: 'topic' | 'group', brokers: string): string {
   const state = process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state')
-  return join(state, 'ottla', `topics-${brokers.replace(/[^A-Za-z0-9.,-]/g, '_').slice(0, 150)}`)
+  const place = brokers.replace(/[^A-Za-z0-9.,-]/g, '_').slice(0, 150)
+  return join(state, 'ottla', `${kind}s-${place}`)
 }
 
 function readCache(path: string): { atMs: number; names: string[] } | null {

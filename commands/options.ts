@@ -16,7 +16,7 @@ import {
 } from './values.ts'
 
 /** What the shell offers behind an option or for an operand. */
-export type Completes = 'topic' | 'file' | 'broker' | 'nothing' | readonly string[]
+export type Completes = 'topic' | 'group' | 'file' | 'broker' | 'nothing' | readonly string[]
 
 export interface Option<T> {
   /** One character after a single dash; '' when there is none. */

@@ -8,6 +8,7 @@
  * confluentinc/librdkafka: CONFIGURATION.md.
  */
 
+import type { AssignorName } from '../lib/client/assignors/assignor.ts'
 import { BadValue, parseInteger } from './values.ts'
 
 export interface Property {
@@ -27,6 +28,16 @@ const word =
   (value: string) => {
     if (!words.includes(value)) throw new BadValue(`one of ${words.join(', ')}`)
   }
+
+const groupProtocols = ['classic', 'consumer'] as const
+
+const assignorByName: Readonly<Record<string, AssignorName>> = {
+  range: 'range',
+  roundrobin: 'roundrobin',
+  sticky: 'sticky',
+  'cooperative-sticky': 'cooperative-sticky',
+  cooperativesticky: 'cooperative-sticky',
+}
 
 const notEmpty = (value: string) => {
   if (value === '') throw new BadValue('a text that is not empty')
@@ -79,7 +90,39 @@ export const properties: readonly Property[] = [
     'consume: earliest or latest, where no --offset is given',
     word('earliest', 'latest', 'smallest', 'beginning', 'largest', 'end'),
   ),
+  property('group.protocol', 'consume -g: classic or consumer (KIP-848)', word(...groupProtocols)),
+  property('group.instance.id', 'consume -g: the name of a static member', notEmpty),
+  property(
+    'group.remote.assignor',
+    'consume -g: uniform or range, with group.protocol=consumer',
+    notEmpty,
+  ),
+  property(
+    'partition.assignment.strategy',
+    'consume -g: range, roundrobin, sticky, cooperative-sticky; several with commas',
+    (value) => {
+      assignorNames(value)
+    },
+  ),
+  property('session.timeout.ms', 'consume -g: how long the group keeps a silent member', whole(1)),
+  property('heartbeat.interval.ms', 'consume -g: how often the member is heard of', whole(1)),
+  property('max.poll.interval.ms', 'consume -g: how long standard output may be stuck', whole(1)),
+  property('auto.commit.interval.ms', 'consume -g: how often offsets are committed', whole(1)),
+  property('client.rack', 'consume -g: where this client stands', notEmpty),
+  property('metadata.max.age.ms', 'consume -g: how often new partitions are looked for', whole(1), [
+    'topic.metadata.refresh.interval.ms',
+  ]),
 ]
+
+/** Names as groups have them, or Kafka's classes. Throws BadValue. */
+export function assignorNames(value: string): AssignorName[] {
+  return value.split(',').map((part) => {
+    const name = part.trim().replace(/^.*\./, '')
+    const found = assignorByName[name.replace(/Assignor$/, '').toLowerCase()]
+    if (found !== undefined) return found
+    throw new BadValue('range, roundrobin, sticky or cooperative-sticky, several with commas')
+  })
+}
 
 /** The setting of this name or alias; undefined when the name means nothing here. */
 export function propertyByName(name: string): Property | undefined {

@@ -47,6 +47,7 @@ export type {
   TrimPartition,
   TrimResult,
 } from './client/admin-topics.ts'
+export type { AssignorName } from './client/assignors/assignor.ts'
 export { Client, type ClientOptions } from './client/client.ts'
 export {
   type Assignment,
@@ -55,7 +56,28 @@ export {
   type OutOfRange,
 } from './client/consumer.ts'
 export { UnavailableError } from './client/errors.ts'
+export {
+  GroupConsumer,
+  type GroupConsumerOptions,
+  type TopicChoice,
+} from './client/group-consumer.ts'
+export type { GroupStart } from './client/group-start.ts'
+export type { CommitOffset } from './client/member-offsets.ts'
 export type { FetchedBatch, LogRange } from './client/fetched-batch.ts'
+export type {
+  CommittedOffset,
+  GroupOffsets,
+  GroupPartitionResult,
+  NewOffset,
+} from './client/group-offsets.ts'
+export type {
+  AssignedTopic,
+  GroupDescription,
+  GroupList,
+  GroupListing,
+  GroupMember,
+  GroupResult,
+} from './client/groups.ts'
 export type {
   BrokerMetadata,
   ClusterMetadata,

@@ -2,7 +2,7 @@
 
 import type { ConsumerOptions } from '../../lib/client/consumer.ts'
 import { type Args, type CommandContext, CommandError, exitCodes } from '../command.ts'
-import { bytes, duration, flag, integer, option, repeated, text } from '../options.ts'
+import { bytes, choice, duration, flag, integer, option, repeated, text } from '../options.ts'
 import { BadValue, parseBytes, parseInteger } from '../values.ts'
 import { mergePerField, parseRendering } from './encoding.ts'
 import { compileFormat } from './format.ts'
@@ -18,7 +18,7 @@ const parseFormatText = (given: string): string => {
 }
 
 const offsetOption = {
-  ...repeated('start, end, N, +N, -N, @TIME, FROM:TO, or 0=10,1=20', String, {
+  ...repeated('start, end, committed, N, +N, -N, @TIME, FROM:TO, or 0=10,1=20', String, {
     letter: 'o',
     word: 'O',
   }),
@@ -61,6 +61,10 @@ export const consumeOptions = {
   count: integer({ min: 0 })('exit after N records', {
     letter: 'n',
     aliases: ['c', 'num', 'max-messages'],
+  }),
+  group: text('read as a member of this consumer group', { letter: 'g', word: 'GROUP' }),
+  commit: choice(['auto', 'no', 'exit'])('with -g: commit every 5 s, never, or once at the end', {
+    fallback: 'auto',
   }),
   ...readOptions,
 }

@@ -10,6 +10,7 @@ import type { Offset } from '../../lib/base/types.ts'
 import type { Client } from '../../lib/client/client.ts'
 import type { TopicMetadata } from '../../lib/client/metadata-cache.ts'
 import { listOffsets, type OffsetAnswer, type OffsetAt } from '../../lib/client/offsets.ts'
+import { CommandError, exitCodes } from '../command.ts'
 import { timeMs } from '../values.ts'
 import type { OffsetPoint, OffsetRange, OffsetSpec } from './offset-spec.ts'
 import { checkPartition } from './topics.ts'
@@ -104,6 +105,12 @@ function boundsOf(point: OffsetPoint, from: OffsetPoint, nowMs: number): OffsetA
       return ['earliest']
     case 'end':
       return ['latest']
+    case 'committed':
+      throw new CommandError(
+        exitCodes.usage,
+        '-o committed needs a group',
+        'name it: consume -g GROUP TOPIC',
+      )
     case 'time':
       return ['latest', timeMs(point.time, nowMs)]
     case 'duration':
@@ -180,6 +187,7 @@ function endOf(
     case 'start':
       return from
     case 'end':
+    case 'committed':
       return logEnd
     case 'offset':
       return Math.min(point.offset, logEnd)

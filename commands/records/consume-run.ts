@@ -3,16 +3,34 @@
  *
  * Output goes out after each answer to a fetch, and earlier when much has gathered; always cut at
  * the end of a record, so a killed run leaves no half record behind. A slow reader slows the
- * writing, and with it, once the prefetch is full, the fetching.
+ * writing, and with it, once the prefetch is full, the fetching. How far each partition was taken by
+ * standard output is told to the source: a group commits no more than that.
  */
 
-import type { Consumer } from '../../lib/client/consumer.ts'
+import type { Offset } from '../../lib/base/types.ts'
 import type { FetchedBatch } from '../../lib/client/fetched-batch.ts'
 import type { RecordCursor } from '../../lib/record/record.ts'
 import type { CommandContext } from '../command.ts'
 import { ByteWriter } from './byte-writer.ts'
 import type { OutputPlace, OutputRecord } from './output-record.ts'
 import type { Printer } from './record-writers.ts'
+
+/** Where batches come from: a Consumer or a GroupConsumer. */
+export interface RecordSource {
+  readonly isFinished: boolean
+  /** Whether `idleMs` counts by now; a source without it has always begun. */
+  readonly wasAssigned?: boolean
+  next(options: { timeoutMs: number; signal: AbortSignal }): Promise<FetchedBatch[]>
+  /** Of what `next` gave last only so much was written. */
+  processedOnly?(offsets: readonly WrittenOffset[]): void
+}
+
+/** All records of the partition before this offset, of those that were handed out. */
+export interface WrittenOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: Offset
+}
 
 export interface ConsumeRunOptions {
   readonly printer: Printer
@@ -42,6 +60,10 @@ export class ConsumeRun {
     count: 0,
   }
 
+  /** Of this round: what is in `out` or further, and what standard output has taken. */
+  readonly #written = new Map<string, WrittenOffset>()
+  #accepted: readonly WrittenOffset[] = []
+
   constructor(context: CommandContext, options: ConsumeRunOptions) {
     this.#context = context
     this.#options = options
@@ -57,32 +79,48 @@ export class ConsumeRun {
     return signal.aborted || out.isClosed || this.count >= this.#options.countMax
   }
 
-  /** Writes what the consumer brings until it is finished, or the run is over. */
-  async follow(consumer: Consumer): Promise<void> {
+  /** Writes what the source brings until it is finished, or the run is over. */
+  async follow(source: RecordSource): Promise<void> {
     const { clock } = this.#context.env
     const { idleMs } = this.#options
     let lastMs = clock.monotonicMs()
     while (!this.isOver) {
+      if (source.wasAssigned === false) lastMs = clock.monotonicMs()
       const leftMs = idleMs - (clock.monotonicMs() - lastMs)
       if (leftMs <= 0) break
-      const batches = await this.#next(consumer, leftMs)
+      const batches = await this.#next(source, leftMs)
       if (batches === null) break
       const before = this.count
+      await this.#writeRound(source, batches)
+      if (this.count > before) lastMs = clock.monotonicMs()
+      if (batches.length === 0 && source.isFinished) break
+    }
+  }
+
+  /** Writes what one call of `next` gave, or as much as goes. */
+  async #writeRound(source: RecordSource, batches: readonly FetchedBatch[]): Promise<void> {
+    let isComplete = false
+    this.#written.clear()
+    this.#accepted = []
+    try {
+      let left = batches.length
       for (const batch of batches) {
-        await this.writeBatch(batch)
+        const isWhole = await this.writeBatch(batch)
+        if (isWhole) left--
         if (this.isOver) break
       }
       await this.flush()
-      if (this.count > before) lastMs = clock.monotonicMs()
-      if (batches.length === 0 && consumer.isFinished) break
+      isComplete = left === 0 && !this.#context.out.isClosed
+    } finally {
+      if (!isComplete) source.processedOnly?.(this.#accepted)
     }
   }
 
   /** null when the run was interrupted. */
-  async #next(consumer: Consumer, timeoutMs: number): Promise<FetchedBatch[] | null> {
+  async #next(source: RecordSource, timeoutMs: number): Promise<FetchedBatch[] | null> {
     const { signal } = this.#context
     try {
-      return await consumer.next({ timeoutMs, signal })
+      return await source.next({ timeoutMs, signal })
     } catch (error) {
       if (signal.aborted) return null
       // What was written before the failure is complete.
@@ -91,42 +129,61 @@ export class ConsumeRun {
     }
   }
 
-  async writeBatch(batch: FetchedBatch): Promise<void> {
+  /** Whether it was written to its end. */
+  async writeBatch(batch: FetchedBatch): Promise<boolean> {
     this.setPlace(batch)
     const { printer, countMax } = this.#options
     const place = this.#place
     const out = this.#out
     const cursor = batch.cursor()
     if (printer.plainDelimiter !== -1 && cursor.bytes.length <= stagedBytesMax) {
-      this.#writePlain(cursor, printer.plainDelimiter)
+      const isWhole = this.#writePlain(cursor, printer.plainDelimiter)
+      this.#note(batch, isWhole ? batch.nextOffset : cursor.offset + 1)
       if (out.size >= flushBytes) await this.flush()
-      return
+      return isWhole
     }
-    while (place.count < countMax && cursor.next()) {
+    while (place.count < countMax) {
+      if (!cursor.next()) {
+        this.#note(batch, batch.nextOffset)
+        return true
+      }
       printer.write(out, cursor, place)
       place.count++
       if (out.size >= flushBytes) {
+        this.#note(batch, cursor.offset + 1)
         await this.flush()
-        if (this.isOver) return
+        if (this.isOver) return false
       }
     }
+    this.#note(batch, cursor.offset + 1)
+    return false
+  }
+
+  #note({ topic, partition }: FetchedBatch, offset: Offset): void {
+    this.#written.set(`${topic}-${partition}`, { topic, partition, offset })
   }
 
   /**
    * The hot path of `consume | ...`: values and a delimiter. A record takes at least seven bytes
    * beside its value, so what is written never overtakes what is read. Measured in test/bench/pipes.ts.
    */
-  #writePlain(cursor: RecordCursor, delimiter: number): void {
+  #writePlain(cursor: RecordCursor, delimiter: number): boolean {
     const out = this.#out
     const { countMax } = this.#options
     let { count } = this.#place
+    let isWhole = false
     const base = out.stage(cursor.bytes)
-    while (count < countMax && cursor.next()) {
+    while (count < countMax) {
+      if (!cursor.next()) {
+        isWhole = true
+        break
+      }
       const start = base + cursor.valuePosition
       out.moveDown(start, start + (cursor.valueSize > 0 ? cursor.valueSize : 0), delimiter)
       count++
     }
     this.#place.count = count
+    return isWhole
   }
 
   /** Writes a record that was kept. */
@@ -148,6 +205,9 @@ export class ConsumeRun {
   }
 
   async flush(): Promise<void> {
-    if (this.#out.size > 0) await this.#context.out.write([this.#out.take()])
+    const { out } = this.#context
+    const written = [...this.#written.values()]
+    if (this.#out.size > 0) await out.write([this.#out.take()])
+    if (!out.isClosed) this.#accepted = written
   }
 }

@@ -17,6 +17,8 @@ import { BadValue, parseDuration, parseTime, type Time } from '../values.ts'
 export type OffsetPoint =
   | { readonly kind: 'start' }
   | { readonly kind: 'end' }
+  /** As a start only: where a consumer group goes on. */
+  | { readonly kind: 'committed' }
   | { readonly kind: 'offset'; readonly offset: number }
   /** From the start of the partition, or (as an end) from the start of the range. */
   | { readonly kind: 'forward'; readonly count: number }
@@ -97,6 +99,7 @@ function parseRange(text: string): OffsetRange {
 }
 
 function checkedRange(from: OffsetPoint, to: OffsetPoint): OffsetRange {
+  if (to.kind === 'committed') throw new BadValue('an end other than committed')
   if (from.kind === 'offset' && to.kind === 'offset' && to.offset < from.offset) {
     throw new BadValue(`an end that is not before its start, not ${from.offset}:${to.offset}`)
   }
@@ -109,12 +112,11 @@ const names: Readonly<Record<string, OffsetPoint>> = {
   earliest: start,
   end: { kind: 'end' },
   latest: { kind: 'end' },
+  committed: { kind: 'committed' },
+  stored: { kind: 'committed' },
 }
 
 function parsePoint(text: string): OffsetPoint | null {
-  if (text === 'committed' || text === 'stored') {
-    throw new BadValue('a start that needs no consumer group: this version cannot join one')
-  }
   const named = names[text]
   if (named !== undefined) return named
   if (text.startsWith('@')) {

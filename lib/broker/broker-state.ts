@@ -8,6 +8,7 @@ import type { BrokerId } from '../base/types.ts'
 import type { BrokerConfig } from '../config/broker.ts'
 import type { ConfigLayers, Configs } from '../config/config.ts'
 import type { Controller } from '../controller/controller.ts'
+import type { GroupCoordinator } from '../coordinator/group/group-coordinator.ts'
 import type { Env } from '../io/env.ts'
 import { type Address, addressText } from '../io/network.ts'
 import type { MetadataFollower } from '../metadata/follower.ts'
@@ -16,7 +17,7 @@ import type { ProducerIds } from '../metadata/producer-ids.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import { Acceptor } from '../wire/acceptor.ts'
 import type { BrokerContext, ServedApi } from './context.ts'
-import { Dispatcher } from './dispatch.ts'
+import { Dispatcher, type Interceptor } from './dispatch.ts'
 import { handlers } from './handlers/index.ts'
 import { Settings } from './settings.ts'
 
@@ -48,6 +49,8 @@ export interface BrokerOptions {
   readonly adopt: boolean
   /** Written to broker.json; null = not written. */
   readonly process: { readonly pid: number; readonly bootId: string } | null
+  /** Decides over each request before its handler does: for tests. */
+  readonly intercept?: Interceptor
 }
 
 export interface BrokerListener extends Address {
@@ -78,7 +81,10 @@ export class BrokerState implements BrokerContext {
       maxVersion: served[1],
     }))
     const { clock, network, log } = env
-    const handler = new Dispatcher(this, handlers, (error) => this.fail(error))
+    const handler = new Dispatcher(this, handlers, {
+      onFatal: (error) => this.fail(error),
+      intercept: options.intercept ?? null,
+    })
     this.acceptor = new Acceptor({ clock, network, log, handler })
     this.#applyLimits()
   }
@@ -105,6 +111,10 @@ export class BrokerState implements BrokerContext {
 
   get producerIds(): ProducerIds {
     return this.parts.producerIds
+  }
+
+  get groups(): GroupCoordinator {
+    return this.parts.groups
   }
 
   get parts(): Parts {
@@ -150,6 +160,7 @@ export interface Parts {
   readonly controller: Controller
   readonly replicas: ReplicaManager
   readonly producerIds: ProducerIds
+  readonly groups: GroupCoordinator
 }
 
 /** Kafka's default is no limit at all; ours holds until somebody sets another. */

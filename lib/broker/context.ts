@@ -4,6 +4,7 @@ import type { BrokerId } from '../base/types.ts'
 import type { BrokerConfig } from '../config/broker.ts'
 import type { ConfigLayers } from '../config/config.ts'
 import type { Controller } from '../controller/controller.ts'
+import type { GroupCoordinator } from '../coordinator/group/group-coordinator.ts'
 import type { Env } from '../io/env.ts'
 import type { MetadataFollower } from '../metadata/follower.ts'
 import type { ProducerIds } from '../metadata/producer-ids.ts'
@@ -27,6 +28,7 @@ export interface BrokerContext {
   readonly controller: Controller
   readonly replicas: ReplicaManager
   readonly producerIds: ProducerIds
+  readonly groups: GroupCoordinator
   /** What ApiVersions says. */
   readonly servedApis: readonly ServedApi[]
 }

@@ -16,9 +16,23 @@ import { addressText } from '../io/network.ts'
 import { ApiVersions } from '../protocol/apis/api-versions.ts'
 import { apiByKey, apiNames } from '../protocol/apis/index.ts'
 import { decodeRequest, decodeRequestHeader, encodeResponse } from '../protocol/codec.ts'
+import type { Api } from '../protocol/schema.ts'
 import type { Reply, RequestHandler, Session } from '../wire/server-connection.ts'
 import type { BrokerContext } from './context.ts'
 import type { Handler, RequestContext } from './handler.ts'
+
+/** What stands between dispatch and the handlers of a test cluster. */
+export type Interceptor = (
+  call: {
+    readonly api: Api
+    readonly apiVersion: number
+    readonly clientId: string | null
+    /** As decoding `api` yields it. */
+    readonly request: object
+  },
+  /** The handler's answer. */
+  run: () => unknown,
+) => unknown
 
 /** A request on its way, with what its reply needs. */
 interface Call {
@@ -33,17 +47,22 @@ export class Dispatcher implements RequestHandler {
   readonly #broker: BrokerContext
   readonly #handlers: readonly (Handler | undefined)[]
   readonly #onFatal: (error: Error) => void
+  readonly #intercept: Interceptor | null
 
   constructor(
     broker: BrokerContext,
     handlers: readonly Handler[],
-    onFatal: (error: Error) => void,
+    {
+      onFatal,
+      intercept = null,
+    }: { onFatal: (error: Error) => void; intercept?: Interceptor | null },
   ) {
     this.#broker = broker
     const byKey: (Handler | undefined)[] = []
     for (const handler of handlers) byKey[handler.api.key] = handler
     this.#handlers = byKey
     this.#onFatal = onFatal
+    this.#intercept = intercept
   }
 
   overlaps(frame: Chunks): boolean {
@@ -74,7 +93,11 @@ export class Dispatcher implements RequestHandler {
     }
     let answer: unknown
     try {
-      answer = handler.run(this.#broker, request, context)
+      const run = () => handler.run(this.#broker, request, context)
+      answer =
+        this.#intercept === null
+          ? run()
+          : this.#intercept({ api: handler.api, apiVersion, clientId, request }, run)
     } catch (error) {
       return this.#onError(call, error)
     }

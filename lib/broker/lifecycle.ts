@@ -19,6 +19,7 @@ import { adoptDirectory } from '../controller/adopt.ts'
 import { type BrokerRegistration, registerBroker } from '../controller/brokers.ts'
 import { Controller } from '../controller/controller.ts'
 import { reportDeletions } from '../controller/deletions.ts'
+import { GroupCoordinator } from '../coordinator/group/group-coordinator.ts'
 import { writeFileAtomic } from '../io/disk.ts'
 import type { Address } from '../io/network.ts'
 import { ensureCluster } from '../metadata/cluster.ts'
@@ -94,6 +95,7 @@ async function start(
   const listeners = await listen(options, state, undo)
   const { store, isNew } = await openStore(options, state, { logDir, undo })
   const { metadata, replicas } = await followMetadata(state, { logDir, store }, undo)
+  const groups = coordinateGroups(state, { metadata, replicas }, undo)
   await loadLogs(state, { logDir, replicas, metadata, isNew })
   const controller = await joinCluster(options, state, {
     logDir,
@@ -103,7 +105,7 @@ async function start(
     undo,
   })
   const producerIds = new ProducerIds(store, metadata.keys)
-  state.complete({ metadata, controller, replicas, producerIds })
+  state.complete({ metadata, controller, replicas, producerIds, groups })
   replicas.onImage(metadata.image)
   await replicas.whenApplied(metadata.image.revision, Number.MAX_SAFE_INTEGER)
   const stopReporting = reportDeletions({
@@ -117,6 +119,7 @@ async function start(
   await createDeclared(state, declared)
   await writeNote(options, listeners, undo)
   undo.push(async () => {
+    groups.close()
     replicas.drain()
     await state.acceptor.close(drainMs)
   })
@@ -184,6 +187,7 @@ async function followMetadata(
     topicConfig: (image, topic) => state.settings.topicConfig(image, topic.configs),
     minIsr: (image, topic, replicationFactor) =>
       state.settings.minIsr(image, topic.configs, replicationFactor),
+    fetchSessionSlots: () => state.config['max.incremental.fetch.session.cache.slots'],
     onOffline: (error) => state.fail(error),
   })
   undo.push(() => replicas.close())
@@ -197,6 +201,25 @@ async function followMetadata(
   })
   undo.push(async () => metadata.close())
   return { metadata, replicas }
+}
+
+/** Shards are read in as soon as the replica manager leads their partitions. */
+function coordinateGroups(
+  state: BrokerState,
+  { metadata, replicas }: { metadata: MetadataFollower; replicas: ReplicaManager },
+  undo: Undo[],
+): GroupCoordinator {
+  const { env } = state
+  const groups = new GroupCoordinator({
+    env,
+    image: metadata.image,
+    config: () => state.config,
+    onFatal: (error) => state.fail(error),
+  })
+  undo.push(async () => groups.close())
+  metadata.subscribe((image) => groups.onImage(image))
+  replicas.onPartition = (partition) => groups.onPartition(partition)
+  return groups
 }
 
 /** Reads what is on disk; from then on the replica manager follows the metadata. */

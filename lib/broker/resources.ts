@@ -13,6 +13,11 @@ export const resourceType = {
   group: 32,
 } as const
 
+/** INVALID_REQUEST: groups have no common default. */
+export function checkGroupResource(name: string): void {
+  if (name === '') throw new KafkaError('INVALID_REQUEST', 'group resource "": expected a group id')
+}
+
 /** This broker's id; null for '' (all brokers). INVALID_REQUEST for any other broker or text. */
 export function brokerOfResource(broker: BrokerContext, name: string): BrokerId | null {
   if (name === '') return null

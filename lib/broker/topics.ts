@@ -64,5 +64,12 @@ export const clusterOperations =
   operation.alterConfigs |
   operation.idempotentWrite
 
+export const groupOperations =
+  operation.read |
+  operation.delete |
+  operation.describe |
+  operation.describeConfigs |
+  operation.alterConfigs
+
 /** "Not asked for." */
 export const operationsOmitted = -0x8000_0000

@@ -32,7 +32,24 @@ import {
 } from './admin-topics.ts'
 import { backoffMs, retryBackoff } from './backoff.ts'
 import type { Client } from './client.ts'
+import { Coordinators } from './coordinators.ts'
 import { asUnavailable, UnavailableError } from './errors.ts'
+import {
+  alterGroupOffsets,
+  deleteGroupOffsets,
+  type GroupOffsets,
+  type GroupPartitionResult,
+  groupOffsets,
+  type NewOffset,
+} from './group-offsets.ts'
+import {
+  deleteGroups,
+  describeGroups,
+  type GroupDescription,
+  type GroupList,
+  type GroupResult,
+  listGroups,
+} from './groups.ts'
 import type { BrokerMetadata, TopicMetadata } from './metadata-cache.ts'
 import {
   type ListOffsetsOptions,
@@ -72,9 +89,11 @@ export interface BrokerApis {
 
 export class Admin {
   readonly #client: Client
+  readonly #coordinators: Coordinators
 
   constructor(client: Client) {
     this.#client = client
+    this.#coordinators = new Coordinators(client)
   }
 
   /** Every topic, by name. */
@@ -173,6 +192,53 @@ export class Admin {
     options?: AdminOptions,
   ): Promise<AlterConfigsResult[]> {
     return alterConfigs(this.#client, resources, options)
+  }
+
+  /** Groups of every broker. */
+  listGroups(options?: { timeoutMs?: number }): Promise<GroupList> {
+    return listGroups(this.#client, options)
+  }
+
+  /** One per id; an unknown one has GROUP_ID_NOT_FOUND in its `error`. */
+  describeGroups(
+    groupIds: readonly string[],
+    options?: { timeoutMs?: number },
+  ): Promise<GroupDescription[]> {
+    return describeGroups(this.#coordinators, groupIds, options)
+  }
+
+  /** Deletes groups without members, with what they have committed. */
+  deleteGroups(
+    groupIds: readonly string[],
+    options?: { timeoutMs?: number },
+  ): Promise<GroupResult[]> {
+    return deleteGroups(this.#coordinators, groupIds, options)
+  }
+
+  /** What each group has committed. */
+  groupOffsets(
+    groupIds: readonly string[],
+    options?: { timeoutMs?: number },
+  ): Promise<GroupOffsets[]> {
+    return groupOffsets(this.#coordinators, groupIds, options)
+  }
+
+  /** Sets what a group without members has committed; makes the group if need be. */
+  alterGroupOffsets(
+    groupId: string,
+    offsets: readonly NewOffset[],
+    options?: { timeoutMs?: number },
+  ): Promise<GroupPartitionResult[]> {
+    return alterGroupOffsets(this.#coordinators, { groupId, offsets }, options)
+  }
+
+  /** Forgets what a group has committed for partitions that it does not read now. */
+  deleteGroupOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+    options?: { timeoutMs?: number },
+  ): Promise<GroupPartitionResult[]> {
+    return deleteGroupOffsets(this.#coordinators, { groupId, partitions }, options)
   }
 
   /** Asks DescribeCluster, or Metadata where the broker is too old. */

@@ -119,6 +119,30 @@ export class Consumer {
     this.#fetcher.assign(this.#partitions)
   }
 
+  /** Reads these, too; one that is read already begins anew. */
+  add(assignments: readonly Assignment[]): void {
+    this.remove(assignments)
+    for (const { topic, partition, from, to = Number.POSITIVE_INFINITY } of assignments) {
+      const state = new FetchPartition({ topic, partition, from, to })
+      this.#partitions.push(state)
+      this.#byKey.set(keyOf(topic, partition), state)
+    }
+    this.#fetcher.assign(this.#partitions)
+    this.#wake()
+  }
+
+  /** Reads these no more; of them nothing is handed out from now on. The others go on as they are. */
+  remove(partitions: readonly TopicPartition[]): void {
+    const gone = new Set(partitions.map(({ topic, partition }) => keyOf(topic, partition)))
+    for (const key of gone) this.#byKey.delete(key)
+    const isKept = (state: FetchPartition) => !gone.has(keyOf(state.topic, state.partition))
+    this.#partitions = this.#partitions.filter(isKept)
+    this.#deliveries = this.#deliveries.filter(({ state }) => isKept(state))
+    this.#bufferedBytes = this.#deliveries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    this.#fetcher.assign(this.#partitions)
+    this.#wake()
+  }
+
   /** Whether every partition with an end was handed out up to it. Never while one is followed. */
   get isFinished(): boolean {
     return this.#partitions.every(({ isFinished }) => isFinished)

@@ -55,6 +55,7 @@ export const configSource = {
   dynamicDefault: 3,
   static: 4,
   default: 5,
+  group: 8,
 } as const
 
 export type ConfigSource = (typeof configSource)[keyof typeof configSource]

@@ -16,6 +16,7 @@ import {
   resolveBrokerConfig,
   topicDefaults,
 } from './config.ts'
+import { type GroupSettingName, groupSettings, groupSynonyms } from './group.ts'
 import { type TopicSettingName, topicSettings } from './topic.ts'
 
 export interface ConfigSynonym {
@@ -106,6 +107,25 @@ export function describeDefaultBrokerConfigs(
       const synonyms = [{ name, value, source: configSource.dynamicDefault }]
       return entry({ name, setting, value, synonyms, isReadOnly: setting.dynamic === 'no' })
     })
+}
+
+/** The entries of a group, all or those in `names` (unknown names are left out). */
+export function describeGroupConfigs(options: {
+  layers: ConfigLayers
+  overrides: Configs
+  names: readonly string[] | null
+}): ConfigEntry[] {
+  const { layers, overrides, names } = options
+  const broker = resolveBrokerConfig(layers)
+  return wanted(groupSettings, names, overrides).map((name: GroupSettingName) => {
+    const setting: Setting<unknown> = groupSettings[name]
+    const override = overrides[name]
+    const synonym = groupSynonyms[name]
+    const value = override ?? setting.format(broker[synonym])
+    const synonyms = brokerConfigSynonyms(layers, synonym)
+    if (override !== undefined) synonyms.unshift({ name, value, source: configSource.group })
+    return entry({ name, setting, value, synonyms, isReadOnly: false })
+  })
 }
 
 /** Names of the table that are asked for; internal ones only when set or asked for by name. */

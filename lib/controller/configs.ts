@@ -7,6 +7,7 @@
 import { KafkaError } from '../base/errors.ts'
 import { listItems, type Setting } from '../base/setting.ts'
 import { brokerSetting } from '../config/broker.ts'
+import { checkGroupConfigs, groupSetting, groupSettings } from '../config/group.ts'
 import {
   type Configs,
   checkBrokerConfigs,
@@ -28,8 +29,8 @@ export interface ConfigOperation {
 }
 
 export interface ConfigChange {
-  readonly resourceType: 'topic' | 'broker'
-  /** A topic's name, a broker's id, or '' for all brokers. */
+  readonly resourceType: 'topic' | 'broker' | 'group'
+  /** A topic's name, a broker's id, or '' for all brokers, a group's id. */
   readonly resourceName: string
   readonly operations: readonly ConfigOperation[]
   readonly validateOnly?: boolean
@@ -38,14 +39,20 @@ export interface ConfigChange {
 /** Throws INVALID_REQUEST, INVALID_CONFIG, UNKNOWN_TOPIC_OR_PARTITION. */
 export async function alterConfigs(desk: Desk, change: ConfigChange): Promise<Revision> {
   checkOperations(change.operations)
-  const isTopic = change.resourceType === 'topic'
+  const [alter, altered] = resources[change.resourceType]
   if (change.validateOnly) {
-    if (isTopic) alteredTopic(desk, change)
-    else alteredBroker(desk, change)
+    altered(desk, change)
     return desk.image.revision
   }
-  return desk.retrying(() => (isTopic ? alterTopic(desk, change) : alterBroker(desk, change)))
+  return desk.retrying(() => alter(desk, change))
 }
+
+/** Per kind of resource what changes it, and what only checks the change. */
+const resources = {
+  topic: [alterTopic, alteredTopic],
+  broker: [alterBroker, alteredBroker],
+  group: [alterGroup, alteredGroup],
+} as const
 
 function checkOperations(operations: readonly ConfigOperation[]): void {
   const seen = new Set<string>()
@@ -148,11 +155,28 @@ async function alterBroker(desk: Desk, change: ConfigChange): Promise<Revision |
     .commit([unchanged(key, before?.modRevision ?? null)], [configWrite(key, before, configs)])
 }
 
+/** A group need not exist to have settings. */
+function alteredGroup(desk: Desk, { resourceName, operations }: ConfigChange): Configs {
+  const before = desk.image.groupConfigs.get(resourceName)?.value.configs ?? {}
+  const altered = applied(before, operations, groupSetting, Object.keys(groupSettings))
+  return asInvalidConfig(() => checkGroupConfigs(altered, desk.brokerConfig()))
+}
+
+async function alterGroup(desk: Desk, change: ConfigChange): Promise<Revision | null> {
+  const configs = alteredGroup(desk, change)
+  const before = desk.image.groupConfigs.get(change.resourceName)
+  const key = desk.keys.groupConfig(change.resourceName)
+  return desk
+    .office()
+    .commit([unchanged(key, before?.modRevision ?? null)], [configWrite(key, before, configs)])
+}
+
 /** The texts after the operations; their values are not checked yet. Throws INVALID_CONFIG. */
 function applied(
   configs: Configs,
   operations: readonly ConfigOperation[],
   settingOf: (key: string) => Setting<unknown> | undefined,
+  known: readonly string[] = Object.keys(topicSettings),
 ): Record<string, string> {
   const altered = new Map(Object.entries(configs))
   for (const { op, key, value } of operations) {
@@ -163,10 +187,7 @@ function applied(
     }
     const setting = settingOf(key)
     if (!setting) {
-      throw new KafkaError(
-        'INVALID_CONFIG',
-        unknownSetting(key, Object.keys(topicSettings)).message,
-      )
+      throw new KafkaError('INVALID_CONFIG', unknownSetting(key, known).message)
     }
     if (op === 'set') altered.set(key, value ?? '')
     else altered.set(key, alteredList({ op, key, value: value ?? '', setting }, altered.get(key)))

@@ -79,6 +79,7 @@ class ImageBuilder {
   readonly #topicValues: Changes<string, Versioned<TopicValue>> = new Map()
   readonly #topicConfigs: Changes<string, Versioned<ConfigValue>> = new Map()
   readonly #brokerConfigs: Changes<BrokerId, Versioned<ConfigValue>> = new Map()
+  readonly #groupConfigs: Changes<string, Versioned<ConfigValue>> = new Map()
   /** Per topic id a copy of its partitions, changed in place until `build`. */
   readonly #partitions = new Map<TopicId, PartitionImage[]>()
   readonly #touchedTopics = new Set<string>()
@@ -126,6 +127,9 @@ class ImageBuilder {
       case 'topicConfig':
         this.#topicConfigs.set(parsed.name, value ? decode<ConfigValue>(value) : undefined)
         this.#touchedTopics.add(parsed.name)
+        break
+      case 'groupConfig':
+        this.#groupConfigs.set(parsed.name, value ? decode<ConfigValue>(value) : undefined)
         break
       case 'topicId':
         this.#applyTopicId(parsed.topicId, value)
@@ -194,6 +198,7 @@ class ImageBuilder {
       brokerConfigs: bucket(image.brokerConfigs).with(this.#brokerConfigs),
       defaultBrokerConfig: this.#defaultBrokerConfig,
       topicConfigs,
+      groupConfigs: bucket(image.groupConfigs).with(this.#groupConfigs),
       nextProducerId: this.#nextProducerId,
     }
   }

@@ -98,6 +98,8 @@ export interface ClusterImage {
   /** Dynamic settings of all brokers. */
   readonly defaultBrokerConfig: Versioned<ConfigValue> | null
   readonly topicConfigs: ReadonlyMap<string, Versioned<ConfigValue>>
+  /** Of groups that have settings of their own. */
+  readonly groupConfigs: ReadonlyMap<string, Versioned<ConfigValue>>
   /** First id of the next block of producer ids. */
   readonly nextProducerId: ProducerId
 }
@@ -131,6 +133,7 @@ export function emptyImage(clusterId: string): ClusterImage {
     brokerConfigs: new BucketMap(),
     defaultBrokerConfig: null,
     topicConfigs: new BucketMap(),
+    groupConfigs: new BucketMap(),
     nextProducerId: 0,
   }
 }

@@ -12,11 +12,11 @@
  *   tid/<topicId>       name, state = creating | live | deleting             controller
  *   p/<topicId>/<n>     leader, leaderEpoch, isr, replicas, ...              controller or leader;
  *                                                                            partitionEpoch = modRevision
- *   cfg/topic/<name>, cfg/broker/<id>, cfg/brokers                           controller
+ *   cfg/topic/<name>, cfg/broker/<id>, cfg/brokers, cfg/group/<id>           controller
  *   pid/next            next producer-id block                               any broker; modRevision
  *
  * Topic names hold no slash (checked before any key is made of them), so no name can reach into
- * another's key.
+ * another's key. Group ids may hold anything, and stand percent-encoded in theirs.
  */
 
 import type { BrokerId, LeaderEpoch, ProducerId, TopicId } from '../base/types.ts'
@@ -119,7 +119,7 @@ export interface ProducerIdValue {
 export type ParsedKey =
   | { readonly kind: 'meta' | 'controller' | 'producerIds' | 'defaultBrokerConfig' }
   | { readonly kind: 'broker' | 'brokerInfo' | 'brokerConfig'; readonly brokerId: BrokerId }
-  | { readonly kind: 'topic' | 'topicConfig'; readonly name: string }
+  | { readonly kind: 'topic' | 'topicConfig' | 'groupConfig'; readonly name: string }
   | { readonly kind: 'topicId'; readonly topicId: TopicId }
   | { readonly kind: 'partition'; readonly topicId: TopicId; readonly partition: number }
   | { readonly kind: 'unknown' }
@@ -159,6 +159,9 @@ export class Keys {
   topicConfig(name: string): string {
     return `${this.prefix}cfg/topic/${name}`
   }
+  groupConfig(groupId: string): string {
+    return `${this.prefix}cfg/group/${encodeURIComponent(groupId)}`
+  }
   topicId(topicId: TopicId): string {
     return `${this.prefix}tid/${topicId}`
   }
@@ -187,6 +190,7 @@ export class Keys {
         return { kind: 'producerIds' }
       case 'cfg':
         if (first === 'topic') return { kind: 'topicConfig', name: second }
+        if (first === 'group') return { kind: 'groupConfig', name: decodeURIComponent(second) }
         if (first === 'broker') return { kind: 'brokerConfig', brokerId: Number(second) }
         return first === 'brokers' ? { kind: 'defaultBrokerConfig' } : { kind: 'unknown' }
       default:

@@ -129,6 +129,15 @@ export function readMessage<F extends Fields>(
   return readWhole(message, version, reader) as MessageOf<Message<F>>
 }
 
+/** The message at which the reader stands, whatever follows it: for formats that later versions lengthen. */
+export function readMessageStart<F extends Fields>(
+  message: Message<F>,
+  version: number,
+  reader: Reader,
+): MessageOf<Message<F>> {
+  return codecOf(message, version).read(reader) as MessageOf<Message<F>>
+}
+
 function readWhole(message: Message, version: number, reader: Reader): unknown {
   const [min, max] = message.versions
   if (version < min || version > max) {

@@ -17,7 +17,7 @@ export function structReader(fields: Fields, context: Context): Read {
   const names = plain.map(([name]) => name)
   const reads = plain.map(([name, field]) => fieldReader(name, field, context))
   const taggedReads: TaggedReads = new Map(
-    tagged.map(([name, field]) => [field.tag ?? 0, [name, fieldReader(name, field, context)]]),
+    tagged.map(([name, field]) => [field.tag ?? 0, [name, taggedReader(name, field, context)]]),
   )
   const { isFlexible } = context
   // Every value begins as a copy of this one, so all versions share one object shape.
@@ -94,6 +94,15 @@ function fieldReader(name: string, field: Field<unknown>, context: Context): Rea
       }
     }
   }
+}
+
+/** A tagged struct that may be null has a varint in front: 0 = null, 1 = it follows. */
+function taggedReader(name: string, field: Field<unknown>, context: Context): Read {
+  if (field.kind !== 'struct' || context.version < field.nullableSince) {
+    return fieldReader(name, field, context)
+  }
+  const read = structReader(structOf(field), context)
+  return (reader) => (reader.unsignedVarint() === 0 ? null : read(reader))
 }
 
 /** A struct that may be null has an int8 in front: -1 = null, 1 = it follows. */

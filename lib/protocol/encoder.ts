@@ -24,7 +24,7 @@ export function structWriter(fields: Fields, context: Context): Write {
     name,
     field,
     tag: field.tag ?? 0,
-    write: fieldWriter(name, field, context),
+    write: taggedWriter(name, field, context),
   }))
   const lost = absent.filter(([, field]) => !field.ignorable)
   const { isFlexible } = context
@@ -126,6 +126,18 @@ function fieldWriter(name: string, field: Field<unknown>, context: Context): Wri
 function writeLength(writer: Writer, length: number, isFlexible: boolean): void {
   if (isFlexible) writer.unsignedVarint(length + 1)
   else writer.int32(length)
+}
+
+/** A tagged struct that may be null has a varint in front: 0 = null, 1 = it follows. */
+function taggedWriter(name: string, field: Field<unknown>, context: Context): Write {
+  if (field.kind !== 'struct' || context.version < field.nullableSince) {
+    return fieldWriter(name, field, context)
+  }
+  const write = structWriter(structOf(field), context)
+  return (writer, value) => {
+    writer.unsignedVarint(value === null ? 0 : 1)
+    if (value !== null) write(writer, value)
+  }
 }
 
 /** A struct that may be null has an int8 in front: -1 = null, 1 = it follows. */

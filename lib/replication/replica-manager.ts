@@ -23,6 +23,7 @@ import type { RecordBatch } from '../record/batch.ts'
 import type { AppendInfo, Log } from '../storage/log.ts'
 import type { LogDir } from '../storage/log-dir.ts'
 import { FetchMemory } from './fetch-memory.ts'
+import { FetchSessionCache } from './fetch-session.ts'
 import { Partition } from './partition.ts'
 import { Purgatory } from './purgatory.ts'
 
@@ -34,6 +35,8 @@ export interface ReplicaManagerOptions {
   readonly topicConfig: (image: ClusterImage, topic: TopicImage) => TopicConfig
   /** How many in-sync replicas acks=all needs in a topic. */
   readonly minIsr: (image: ClusterImage, topic: TopicImage, replicationFactor: number) => number
+  /** How many fetch sessions are kept. */
+  readonly fetchSessionSlots: () => number
   /** The disk failed; every partition refuses its clients from now on. */
   readonly onOffline: (error: Error) => void
 }
@@ -54,6 +57,9 @@ interface AppliedWait {
 
 export class ReplicaManager {
   readonly fetchMemory = new FetchMemory()
+  readonly fetchSessions: FetchSessionCache
+  /** A partition's leader, high watermark or disk changed. */
+  onPartition: (partition: Partition) => void = () => {}
   /** Parked fetches. */
   readonly fetchPurgatory: Purgatory<Partition>
   /** Appends that wait for the high watermark. */
@@ -80,6 +86,8 @@ export class ReplicaManager {
     this.#topicConfig = options.topicConfig
     this.#minIsr = options.minIsr
     this.fetchPurgatory = new Purgatory(options.env.clock)
+    const { clock, random } = options.env
+    this.fetchSessions = new FetchSessionCache({ clock, random, slots: options.fetchSessionSlots })
     this.#producePurgatory = new Purgatory(options.env.clock)
     this.#logDir.highWatermarks = () => this.#highWatermarks()
     this.#logDir.onOffline = (error) => {
@@ -295,6 +303,7 @@ export class ReplicaManager {
       onChange: (changed) => {
         this.#producePurgatory.wake(changed)
         this.fetchPurgatory.wake(changed)
+        this.onPartition(changed)
       },
     })
     const partitions = this.#topics.get(topic.name) ?? new Map<number, Partition>()

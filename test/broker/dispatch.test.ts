@@ -37,7 +37,7 @@ function world(...list: Handler[]) {
   }
   // Only what dispatch itself touches.
   const broker = { env: memoryEnv({ log }) } as unknown as BrokerContext
-  const dispatcher = new Dispatcher(broker, list, (error) => void fatal.push(error))
+  const dispatcher = new Dispatcher(broker, list, { onFatal: (error) => void fatal.push(error) })
   return { dispatcher, logged, fatal }
 }
 

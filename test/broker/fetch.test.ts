@@ -1,6 +1,7 @@
 import { errorCode } from '../../lib/base/errors.ts'
 import { Fetch } from '../../lib/protocol/apis/fetch.ts'
 import { OffsetForLeaderEpoch } from '../../lib/protocol/apis/offset-for-leader-epoch.ts'
+import type { Encodable, RequestOf } from '../../lib/protocol/schema.ts'
 import { readBatchHeader, splitBatches } from '../../lib/record/batch.ts'
 import { assert, suite } from '../support/suite.ts'
 import { batch, Scenario } from './support/scenario.ts'
@@ -232,22 +233,99 @@ test('read_committed gets an empty list of aborted transactions, read_uncommitte
   await world.stop()
 })
 
-const sessions = [
+const sessionless = [
   { sessionId: 0, sessionEpoch: -1, code: 0 },
-  { sessionId: 0, sessionEpoch: 0, code: 0 },
-  { sessionId: 5, sessionEpoch: 0, code: 0 },
   { sessionId: 5, sessionEpoch: -1, code: 0 },
   { sessionId: 5, sessionEpoch: 3, code: errorCode('FETCH_SESSION_ID_NOT_FOUND') },
 ]
-test('no session is ever given', async () => {
+test('epoch -1 asks for no session, and an unknown one is refused', async () => {
   const world = await filled()
-  for (const { code, ...session } of sessions) {
+  for (const { code, ...session } of sessionless) {
     const request = { ...parked(0, { maxWaitMs: 0, minBytes: 1 }), ...session }
     const answer = await world.call(Fetch, 11, request)
     assert.is(answer.errorCode, code)
     assert.is(answer.sessionId, 0)
     assert.is(answer.responses.length, code === 0 ? 1 : 0)
   }
+  await world.stop()
+})
+
+for (const version of [7, 12, 13, 18]) {
+  test(`a session, Fetch v${version}: only news is told, over any connection`, async () => {
+    const world = await filled()
+    const topicId = await world.topicId('a')
+    const named = version >= 13 ? { topicId } : { topic: 'a' }
+    const request = { maxWaitMs: 0, minBytes: 1, maxBytes: 1e6 }
+    const ask = async (fields: Encodable<RequestOf<typeof Fetch>>) => {
+      const answer = await world.call(Fetch, version, { ...request, ...fields })
+      const partitions = answer.responses.flatMap((topic) => topic.partitions)
+      const told = partitions.map(({ partitionIndex, records }) => [
+        partitionIndex,
+        ...baseOffsets(Buffer.concat(records ?? [])),
+      ])
+      return { sessionId: answer.sessionId, code: answer.errorCode, told }
+    }
+    const at = (partition: number, fetchOffset: number) => ({
+      ...named,
+      partitions: [{ partition, fetchOffset, partitionMaxBytes: 1e6 }],
+    })
+    const first = await ask({ sessionEpoch: 0, topics: [at(0, 6), at(1, 0)] })
+    const { sessionId } = first
+    assert.ok(sessionId > 0)
+    assert.equal(first.told, [[0], [1]])
+    assert.equal(await ask({ sessionId, sessionEpoch: 1 }), { sessionId, code: 0, told: [] })
+    await world.produce('a', batch(['6']))
+    assert.equal((await ask({ sessionId, sessionEpoch: 2 })).told, [[0, 6]])
+    await world.produce('a', batch(['x']), { partition: 1 })
+    const moved = await ask({ sessionId, sessionEpoch: 3, topics: [at(0, 7)] })
+    assert.equal(moved.told, [[1, 0]])
+    const forgottenTopicsData = [{ ...named, partitions: [1] }]
+    assert.equal((await ask({ sessionId, sessionEpoch: 4, forgottenTopicsData })).told, [])
+    assert.equal(await ask({ sessionId, sessionEpoch: 4 }), {
+      sessionId: 0,
+      code: errorCode('INVALID_FETCH_SESSION_EPOCH'),
+      told: [],
+    })
+    const other = version >= 13 ? 12 : 13
+    const mixed = { ...request, sessionId, sessionEpoch: 5 }
+    assert.is(
+      (await world.call(Fetch, other, mixed)).errorCode,
+      errorCode('FETCH_SESSION_TOPIC_ID_ERROR'),
+    )
+    assert.equal(await ask({ sessionId, sessionEpoch: -1 }), { sessionId: 0, code: 0, told: [] })
+    const gone = await ask({ sessionId, sessionEpoch: 5 })
+    assert.is(gone.code, errorCode('FETCH_SESSION_ID_NOT_FOUND'))
+    await world.stop()
+  })
+}
+
+test('a session waits for news of any of its partitions', async () => {
+  const world = await filled()
+  const client = await world.connect()
+  const waiting = { maxWaitMs: 60_000, minBytes: 1 }
+  client.send(Fetch, 11, { ...parked(6, { maxWaitMs: 0, minBytes: 1 }), sessionEpoch: 0 })
+  const { sessionId } = await client.answer(Fetch, 11)
+  client.send(Fetch, 11, { ...waiting, maxBytes: 1e6, sessionId, sessionEpoch: 1 })
+  await world.env.clock.advance(1000)
+  assert.is(client.frames.length, 0)
+  await world.produce('a', batch(['6']))
+  const { responses } = await client.answer(Fetch, 11)
+  assert.equal(baseOffsets(Buffer.concat(responses[0]?.partitions[0]?.records ?? [])), [6])
+  await world.stop()
+})
+
+test('a session keeps the name of a topic that was deleted', async () => {
+  const world = await filled()
+  const topicId = await world.topicId('a')
+  const client = await world.connect()
+  const topics = [{ topicId, partitions: [{ partition: 0, partitionMaxBytes: 1e6 }] }]
+  const request = { maxWaitMs: 0, minBytes: 1, maxBytes: 1e6 }
+  const { sessionId } = await client.call(Fetch, 13, { ...request, sessionEpoch: 0, topics })
+  const { DeleteTopics } = await import('../../lib/protocol/apis/delete-topics.ts')
+  await world.call(DeleteTopics, 5, { topicNames: ['a'], timeoutMs: 1000 })
+  const { responses } = await client.call(Fetch, 13, { ...request, sessionId, sessionEpoch: 1 })
+  assert.is(responses[0]?.partitions[0]?.errorCode, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
+  assert.is(responses[0]?.topicId, topicId)
   await world.stop()
 })
 

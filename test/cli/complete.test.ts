@@ -55,6 +55,17 @@ test('names of topics come from the cache while it is fresh, and when nobody ans
   assert.equal(await offered(['topic', 'describe', ''], elsewhere), [])
 })
 
+test('names of groups likewise', async () => {
+  const address = await refusedAddress()
+  const state = join(folder.path, 'groups')
+  mkdirSync(join(state, 'ottla'), { recursive: true })
+  writeFileSync(join(state, 'ottla', `groups-${address.replace(':', '_')}`), 'audit\nbilling\n')
+  const variables = { XDG_STATE_HOME: state, OTTLA_BROKERS: address }
+  assert.equal(await offered(['lag', 'b'], variables), ['billing'])
+  assert.equal(await offered(['lag', 'audit', ''], variables), ['audit', 'billing'])
+  assert.equal(await offered(['group', 'reset', ''], variables), ['audit', 'billing'])
+})
+
 test('the bash script completes', () => {
   const line = `source <(ottla completion bash)
     COMP_WORDS=(ottla topic des); COMP_CWORD=2; _ottla; echo "\${COMPREPLY[@]}"

@@ -258,7 +258,7 @@ for (const [what, argv, exit, message] of [
     'committed',
     ['consume', 'orders', '-o', 'committed'],
     2,
-    'bad --offset "committed": want a start that needs no consumer group: this version cannot join one\n',
+    '-o committed needs a group\n  name it: consume -g GROUP TOPIC\n',
   ],
   ['partition', ['consume', 'orders', '-p', '9'], 3, 'topic "orders" has partitions 0-2, not 9\n'],
   [
@@ -320,7 +320,7 @@ for (const [what, argv, exit, message] of [
     2,
     '--tail and -o cannot go together\n',
   ],
-  ['-g', ['consume', 'orders', '-g', 'g'], 2, 'no flag "-g"'],
+  ['--commit', ['consume', 'orders', '--commit', 'no'], 2, '--commit needs -g GROUP\n'],
   ['--isolation', ['consume', 'orders', '--isolation', 'committed'], 2, 'no flag "--isolation"'],
   ['--filter', ['consume', 'orders', '--filter', 'x'], 2, 'no flag "--filter"'],
   ['--grep', ['consume', 'orders', '--grep', 'x'], 2, 'no flag "--grep"'],

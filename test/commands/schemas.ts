@@ -30,6 +30,24 @@ const config = {
   sensitive: { type: 'boolean' },
 }
 const resource = { resource: object({ type: { enum: ['topic', 'broker'] }, name }) }
+const text = { type: ['string', 'null'] }
+const problem = { type: ['object', 'null'] }
+/** Sums and what they are of; null where something could not be read. */
+const lagSums = { lag: offset, effectiveLag: offset, seconds: offset, expired: offset }
+const lagPartition = {
+  topic: name,
+  partition: count,
+  committed: offset,
+  logStart: offset,
+  logEnd: offset,
+  ...lagSums,
+  approximate: { type: 'boolean' },
+  flag: { enum: ['nocommit', 'expired', 'ahead', 'blocked', null] },
+  memberId: text,
+  clientId: text,
+  host: text,
+  error: problem,
+}
 const status = { type: 'string', pattern: '^[a-z]+$|^[A-Z_]+$' }
 
 export const schemas: Readonly<Record<string, Record<string, unknown>>> = {
@@ -83,6 +101,68 @@ export const schemas: Readonly<Record<string, Record<string, unknown>>> = {
     'partitions',
     { partition: count, old: count, new: count },
     { topic: name },
+  ),
+  lag: snapshot('lag', 'groups', {
+    group: name,
+    state: text,
+    members: offset,
+    ...lagSums,
+    over: { type: 'boolean' },
+    error: problem,
+    partitions: { type: 'array', items: object(lagPartition) },
+  }),
+  'group-list': snapshot('group-list', 'groups', {
+    group: name,
+    state: text,
+    type: text,
+    members: offset,
+    coordinator: count,
+  }),
+  'group-describe': snapshot('group-describe', 'groups', {
+    group: name,
+    state: text,
+    type: name,
+    assignor: text,
+    epoch: offset,
+    coordinator: offset,
+    ...lagSums,
+    error: problem,
+    members: {
+      type: 'array',
+      items: object({
+        memberId: name,
+        instanceId: text,
+        clientId: text,
+        host: text,
+        rack: text,
+        epoch: offset,
+        assigned: {
+          type: ['array', 'null'],
+          items: object({ topic: name, partitions: brokers }),
+        },
+      }),
+    },
+    partitions: { type: 'array', items: object(lagPartition) },
+  }),
+  'group-reset': snapshot(
+    'group-reset',
+    'partitions',
+    {
+      topic: name,
+      partition: count,
+      current: offset,
+      new: offset,
+      delta: { type: ['integer', 'null'] },
+      note: text,
+    },
+    { group: name, executed: { type: 'boolean' } },
+  ),
+  'group-delete': snapshot('group-delete', 'groups', { group: name, status }),
+  'group-forget': snapshot(
+    'group-forget',
+    'partitions',
+    { topic: name, partition: count, offset, status },
+    { group: name },
   ),
   'config-get': snapshot('config-get', 'configs', config, resource),
   'config-set': snapshot('config-set', 'configs', config, resource),

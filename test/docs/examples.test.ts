@@ -1,6 +1,6 @@
 /**
  * README's examples, as they stand there: every line of every `sh` block is run by a shell against
- * a broker in memory, and the library's example is type-checked and run. A comment above a block
+ * a broker in memory, and the library's examples are type-checked and run. A comment above a block
  * says why it is not run, or which program it needs.
  */
 
@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { transform } from 'esbuild'
 import * as library from '../../lib/index.ts'
+import * as testing from '../../lib/testing/index.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Block, blocksOf } from './support/markdown.ts'
 import { Playground, printed } from './support/playground.ts'
@@ -72,18 +73,27 @@ for (const block of shell.filter(({ note }) => !note.startsWith('not run: '))) {
   }
 }
 
-const code = blocks.find(({ language }) => language === 'ts')?.code ?? ''
+const examples = blocks.filter(({ language }) => language === 'ts').map(({ code }) => code)
+const modules: Readonly<Record<string, object>> = { ottla: library, 'ottla/testing': testing }
+/** What each prints. */
+const printedBy: readonly (readonly (string | RegExp)[])[] = [['0 hello'], [/^127\.0\.0\.1:\d+$/]]
 
-test("type-checks the library's example", async () => {
+test("type-checks the library's examples", async () => {
   const folder = join(import.meta.dirname, 'example')
+  const paths = {
+    ottla: [resolve('lib/index.ts')],
+    'ottla/testing': [resolve('lib/testing/index.ts')],
+  }
   const config = {
     extends: resolve('tsconfig.json'),
-    compilerOptions: { noEmit: true, rootDir: '/', paths: { ottla: [resolve('lib/index.ts')] } },
+    compilerOptions: { noEmit: true, rootDir: '/', paths },
     include: [resolve('lib/**/*.d.ts')],
-    files: ['example.ts'],
+    files: examples.map((_, index) => `example-${index}.ts`),
   }
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'example.ts'), code)
+  for (const [index, code] of examples.entries()) {
+    writeFileSync(join(folder, `example-${index}.ts`), code)
+  }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
   const { stdout } = await execute('node_modules/.bin/tsc', ['-p', folder]).catch(
     (error: { stdout: string }) => error,
@@ -92,14 +102,21 @@ test("type-checks the library's example", async () => {
   assert.is(stdout, '')
 })
 
-test("runs the library's example", async () => {
-  const here = code.replaceAll('localhost:9092', playground.address)
-  const { code: script } = await transform(here, { loader: 'ts', target: 'node20' })
-  const body = script.replace(/^import (\{.*?\}) from "ottla";/, 'const $1 = ottla;')
-  const printed: string[] = []
-  const AsyncFunction: FunctionConstructor = Object.getPrototypeOf(succeeds).constructor
-  await new AsyncFunction('ottla', 'console', body)(library, {
-    log: (...words: unknown[]) => printed.push(words.join(' ')),
-  })
-  assert.equal(printed, ['0 hello'])
+test('each example of the library has its printed lines here', () => {
+  assert.is(examples.length, printedBy.length)
 })
+
+for (const [index, expected] of printedBy.entries()) {
+  test(`runs example ${index + 1} of the library`, async () => {
+    const here = (examples[index] ?? '').replaceAll('localhost:9092', playground.address)
+    const { code: script } = await transform(here, { loader: 'ts', target: 'node20' })
+    const body = script.replace(/^import (\{.*?\}) from ("[^"]+");/, 'const $1 = modules[$2];')
+    const printed: string[] = []
+    const AsyncFunction: FunctionConstructor = Object.getPrototypeOf(succeeds).constructor
+    await new AsyncFunction('modules', 'console', body)(modules, {
+      log: (...words: unknown[]) => printed.push(words.join(' ')),
+    })
+    assert.is(printed.length, expected.length)
+    for (const [line, wanted] of expected.entries()) assert.match(printed[line] ?? '', wanted)
+  })
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes fixtures/wire anew, with Apache Kafka's own message classes: 4.3.1 for the versions it
+# Makes fixtures/wire and fixtures/groups anew, with Apache Kafka's own message classes: 4.3.1 for the versions it
 # serves, 3.9.1 for those that 4.x dropped. The result is committed, so tests need neither Java
 # nor Maven; run this after a change of WireFixtures.java or for a newer Kafka.
 #
@@ -41,3 +41,5 @@ run() { # run KAFKA-VERSION JAR...
 rm -rf "$out"
 run $newest kafka-clients kafka-metadata
 run $older kafka-clients
+path=$jars/slf4j-api-1.7.36.jar:$jars/slf4j-nop-1.7.36.jar:$jars/kafka-clients-$newest.jar
+java -cp "$path" "$here/AssignorFixtures.java" "$here/../../fixtures/groups/assignors.json"

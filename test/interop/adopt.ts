@@ -1,7 +1,7 @@
 /**
  * Taking over a directory of Apache Kafka: `node build/test/interop/adopt.mjs`. A real Kafka 4.3.1 is
  * filled, stopped, and its directory copied; ottla refuses the copy without --adopt, and with it
- * serves the same topics, ids, settings, offsets, epochs and records, takes more of them, and starts
+ * serves the same topics, ids, settings, offsets, epochs, records and groups, takes more of them, and starts
  * again without the flag. A directory that was not stopped cleanly is refused. Kafka itself goes on
  * with the original. Ends with `N passed, N failed, N skipped`.
  */
@@ -90,6 +90,18 @@ async function describe(java: ApacheKafka, address: string): Promise<string[]> {
   return `${described}\n${own}\n${brokers}`.split('\n').map(sorted).filter(Boolean).sort()
 }
 
+/** Every group with its offsets, as Java's tool shows them. */
+async function describeGroups(java: ApacheKafka, address: string): Promise<string[]> {
+  const shown = await java.tool('kafka-consumer-groups', [
+    ...['--bootstrap-server', address, '--describe', '--all-groups'],
+  ])
+  return shown
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter(Boolean)
+    .sort()
+}
+
 const filePattern =
   /\.(log|index|timeindex|txnindex|snapshot)$|^(leader-epoch|recovery-point-offset|log-start-offset|replication-offset)-checkpoint$|^partition\.metadata$|^meta\.properties$/
 
@@ -138,7 +150,11 @@ async function refuse(data: string, says: string, ...flags: string[]): Promise<v
   same(treeOf(data), tree, 'the directory')
 }
 
-async function checkAdopted(java: ApacheKafka, before: ClusterLook, javaView: readonly string[]) {
+async function checkAdopted(
+  java: ApacheKafka,
+  before: ClusterLook,
+  { javaView, groupView }: { javaView: readonly string[]; groupView: readonly string[] },
+) {
   const epochs = epochsOf(copy)
   let broker: BrokerProcess | null = null
   await checks.run('it starts with --adopt', async () => {
@@ -159,6 +175,10 @@ async function checkAdopted(java: ApacheKafka, before: ClusterLook, javaView: re
   await checks.run('kafka-topics and kafka-configs say the same of both', async () => {
     same(await describe(java, address), javaView, 'what the tools say')
     return `${javaView.length} lines`
+  })
+  await checks.run('groups of both protocols are where they were', async () => {
+    same(await describeGroups(java, address), groupView, 'what kafka-consumer-groups says')
+    return `${groupView.length} lines`
   })
   let added: ClusterLook | null = null
   await checks.run('Java goes on writing, idempotently, with new producer ids', async () => {
@@ -231,9 +251,11 @@ async function main(java: ApacheKafka): Promise<void> {
   const kafka = await java.startBroker(settings)
   let before: ClusterLook | null = null
   let javaView: readonly string[] = []
+  let groupView: readonly string[] = []
   await checks.run('Apache Kafka is filled', async () => {
     before = await fill(java, kafka)
     javaView = await describe(java, kafka.address)
+    groupView = await describeGroups(java, kafka.address)
     return `${recordCount(before)} records in ${before.partitions.size} partitions`
   })
   await kafka.stop()
@@ -255,7 +277,7 @@ async function main(java: ApacheKafka): Promise<void> {
   )
   await checks.run('log check finds nothing', () => checkFiles(copy))
   await checks.run('log dump reads every file', () => dumpFiles(copy))
-  await checkAdopted(java, before, javaView)
+  await checkAdopted(java, before, { javaView, groupView })
 }
 
 const java = await apacheKafka()

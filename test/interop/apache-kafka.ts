@@ -15,9 +15,11 @@ const version = '4.3.1'
 const pom = 'test/interop/kafka-pom.xml'
 
 const tools = {
+  'kafka-e2e-latency': 'org.apache.kafka.tools.EndToEndLatency',
   'kafka-configs': 'kafka.admin.ConfigCommand',
   'kafka-console-consumer': 'org.apache.kafka.tools.consumer.ConsoleConsumer',
   'kafka-console-producer': 'org.apache.kafka.tools.ConsoleProducer',
+  'kafka-consumer-groups': 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
   'kafka-consumer-perf-test': 'org.apache.kafka.tools.ConsumerPerformance',
   'kafka-delete-records': 'org.apache.kafka.tools.DeleteRecordsCommand',
   'kafka-dump-log': 'org.apache.kafka.tools.DumpLogSegments',
@@ -28,10 +30,21 @@ const tools = {
 } as const
 export type ToolName = keyof typeof tools
 
+/** As kafka-run-class.sh has them. */
+const speedFlags = [
+  '-server',
+  '-XX:+UseG1GC',
+  '-XX:MaxGCPauseMillis=20',
+  '-XX:InitiatingHeapOccupancyPercent=35',
+  '-XX:+ExplicitGCInvokesConcurrent',
+]
+
 export interface KafkaBroker {
   readonly address: string
   /** Its log directory. */
   readonly data: string
+  /** Of the process that runs now. */
+  readonly pid: number
   stop(signal?: NodeJS.Signals): Promise<void>
   /** Once more after `stop`, on the same address and directory. */
   restart(): Promise<void>
@@ -39,6 +52,8 @@ export interface KafkaBroker {
 }
 
 export interface ApacheKafka {
+  /** To be run by oneself. */
+  commandLine(name: ToolName, args: readonly string[]): string[]
   tool(name: ToolName, args: readonly string[], input?: string): Promise<string>
   /** As `tool`, but the outcome whatever it is. */
   tryTool(name: ToolName, args: readonly string[], input?: string): Promise<Outcome>
@@ -46,7 +61,12 @@ export interface ApacheKafka {
 }
 
 /** Apache Kafka, or a sentence that says what is missing and how to get it. */
-export async function apacheKafka(): Promise<ApacheKafka | string> {
+export async function apacheKafka({
+  forSpeed = false,
+}: {
+  /** The JVM as Kafka's own scripts start it, instead of one that starts soon. */
+  forSpeed?: boolean
+} = {}): Promise<ApacheKafka | string> {
   if (!(await isInstalled('java')))
     return 'java is missing; Debian: apt-get install openjdk-17-jre-headless'
   const home =
@@ -72,23 +92,24 @@ export async function apacheKafka(): Promise<ApacheKafka | string> {
   }
   const jvm = [
     'java',
-    '-XX:+UseSerialGC',
-    '-XX:TieredStopAtLevel=1',
-    '-Xshare:auto',
+    ...(forSpeed ? speedFlags : ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto']),
     '-cp',
     `${libs}/*`,
   ]
   const commandLine = (name: ToolName, args: readonly string[]) => [...jvm, tools[name], ...args]
   return {
+    commandLine,
     tool: (name, args, input = '') => output(commandLine(name, args), { input }),
     tryTool: (name, args, input = '') => run(commandLine(name, args), { input }),
-    startBroker: (settings = {}) => startBroker(libs, settings),
+    startBroker: (settings = {}) =>
+      startBroker(libs, settings, forSpeed ? ['-Xmx1G', '-Xms1G', ...speedFlags] : ['-Xmx768m']),
   }
 }
 
 async function startBroker(
   libs: string,
   settings: Readonly<Record<string, string>>,
+  flags: readonly string[],
 ): Promise<KafkaBroker> {
   const folder = mkdtempSync(join(tmpdir(), 'ottla-interop-kafka-'))
   const [port, controllerPort] = [await freePort(), await freePort()]
@@ -129,11 +150,14 @@ async function startBroker(
     ],
     {},
   )
-  const launch = () => launchBroker(libs, file, port)
+  const launch = () => launchBroker(libs, file, { port, flags })
   let broker = await launch()
   return {
     address: `127.0.0.1:${port}`,
     data,
+    get pid() {
+      return broker.pid
+    },
     stop: (signal) => broker.stop(signal),
     async restart() {
       broker = await launch()
@@ -146,10 +170,10 @@ async function startBroker(
 async function launchBroker(
   libs: string,
   file: string,
-  port: number,
-): Promise<{ stop(signal?: NodeJS.Signals): Promise<void> }> {
+  { port, flags }: { port: number; flags: readonly string[] },
+): Promise<{ pid: number; stop(signal?: NodeJS.Signals): Promise<void> }> {
   // Its output is silenced, so an open port tells that it is ready.
-  const child = spawn('java', ['-Xmx768m', '-cp', `${libs}/*`, 'kafka.Kafka', file], {
+  const child = spawn('java', [...flags, '-cp', `${libs}/*`, 'kafka.Kafka', file], {
     stdio: 'ignore',
   })
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
@@ -162,6 +186,7 @@ async function launchBroker(
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   return {
+    pid: child.pid ?? 0,
     async stop(signal = 'SIGTERM') {
       child.kill(signal)
       await ended

@@ -2,10 +2,10 @@
 
 export interface Cell {
   readonly client: string
-  /** Column group: produce, consume, codec, acks, headers, tombstone, timestamp, admin. */
+  /** Column group: produce, consume, group, codec, acks, headers, tombstone, timestamp, admin. */
   readonly group: string
   readonly what: string
-  /** Resolves when it passes; throws what went wrong. A string is why it cannot be asked (`groups`, `n/a ...`). */
+  /** Resolves when it passes; throws what went wrong. A string is why it cannot be asked (`n/a ...`). */
   readonly run: () => Promise<void> | Promise<string> | Promise<string | undefined>
 }
 

@@ -31,7 +31,9 @@ async function startOttla(): Promise<Target> {
   // Built beside this file, or the product.
   const built = join(import.meta.dirname, '../cli/ottla.mjs')
   const program = existsSync(built) ? built : 'dist/ottla.mjs'
-  const settings = ['-c', 'ottla.durability=replicated']
+  const settings = [
+    ...['-c', 'ottla.durability=replicated', '-c', 'group.initial.rebalance.delay.ms=0'],
+  ]
   const { value, stop } = await start(
     [
       process.execPath,

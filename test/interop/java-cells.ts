@@ -181,6 +181,7 @@ function consumerCells({ target, tool, cell }: Bench): Cell[] {
     }),
     cell(client, 'codec', 'reads zstd, read_committed', async (topic) => {
       await fill(topic, ['--compression-codec', 'zstd'])
+      expect(storedCodecs(target, topic), ['zstd'], 'codec of the stored batches')
       const args = [
         '--offset',
         'earliest',
@@ -217,7 +218,22 @@ function consumerCells({ target, tool, cell }: Bench): Cell[] {
       ])
       expect(text.trim(), `CreateTime:${record?.timestamp}\tOffset:0\ta:1\tk\tv`, 'what it printed')
     }),
-    { client, group: 'consume', what: 'group', run: async () => 'groups' },
+    ...['classic', 'consumer'].map((protocol) =>
+      cell(client, 'group', `${protocol}: all, then only what is new`, async (topic) => {
+        const read = async (count: number) => {
+          const text = await tool('kafka-console-consumer', [
+            ...['--topic', topic, '--group', `group-${topic}`, '--from-beginning'],
+            ...['--max-messages', String(count), '--timeout-ms', '20000'],
+            ...['--command-property', `group.protocol=${protocol}`],
+          ])
+          return text.trim().split('\n')
+        }
+        await fill(topic)
+        expect(await read(100), lines, 'the first time')
+        await tool('kafka-console-producer', ['--topic', topic], 'one more\n')
+        expect(await read(1), ['one more'], 'the second time')
+      }),
+    ),
   ]
 }
 
@@ -372,6 +388,14 @@ function perfCells({ target, tool, cell }: Bench): Cell[] {
       )
       expect(storedCodecs(target, topic), ['lz4'], 'codec of the stored batches')
     }),
-    { client: 'consumer-perf-test', group: 'consume', what: 'group', run: async () => 'groups' },
+    cell('consumer-perf-test', 'group', 'reads all', async (topic) => {
+      await produce(topic, [])
+      const text = await tool('kafka-consumer-perf-test', [
+        ...['--topic', topic, '--num-records', '200000', '--timeout', '30000'],
+        ...['--group', `group-${topic}`],
+      ])
+      const [, , , , count] = text.trim().split('\n').at(-1)?.split(',') ?? []
+      expect(count?.trim(), '200000', 'records read')
+    }),
   ]
 }

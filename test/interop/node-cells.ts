@@ -62,12 +62,6 @@ export function nodeCells(
       }
       throw new Error('the records did not arrive')
     }
-  const groups = (group: string, what: string): Cell => ({
-    client,
-    group,
-    what,
-    run: async () => 'groups',
-  })
   return [
     cell('produce', 'plain', produce({})),
     cell('produce', 'idempotent', async (topic) => {
@@ -127,6 +121,15 @@ export function nodeCells(
         expect(seen, expected, 'admin calls')
       },
     ),
-    groups('consume', 'consumer'),
+    cell('group', 'all, then only what is new', async (topic) => {
+      const consume = async (count: number) =>
+        (await ask(topic, { do: 'consume', groupId: `group-${topic}`, count }))['values']
+      const [first, second] = [values.slice(0, 30), values.slice(30)]
+      const message = (value: string) => ({ key: 'k', value })
+      await ask(topic, { do: 'produce', messages: first.map(message) })
+      expect(await consume(30), first, 'the first time')
+      await ask(topic, { do: 'produce', messages: second.map(message) })
+      expect(await consume(20), second, 'the second time')
+    }),
   ]
 }

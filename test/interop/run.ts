@@ -14,8 +14,8 @@ import { javaCells } from './java-cells.ts'
 import { kcatCells } from './kcat-cells.ts'
 import { nodeCells } from './node-cells.ts'
 import { isInstalled, output, run, start } from './process.ts'
+import { ottla } from './support/broker-process.ts'
 
-const ottla = [process.execPath, 'dist/ottla.mjs']
 const against = process.argv.includes('kafka') ? 'kafka' : 'ottla'
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--') && word !== 'kafka')
 
@@ -30,7 +30,17 @@ async function startTarget(
   }
   const data = mkdtempSync(join(tmpdir(), 'ottla-interop-'))
   const { value, stop } = await start(
-    [...ottla, 'broker', 'start', '--listen', '127.0.0.1:0', '--data', data],
+    [
+      ...ottla,
+      'broker',
+      'start',
+      '--listen',
+      '127.0.0.1:0',
+      '--data',
+      data,
+      '-c',
+      'group.initial.rebalance.delay.ms=0',
+    ],
     (line) => /^BROKERS=(.+)$/.exec(line)?.[1],
   )
   return {
@@ -74,10 +84,15 @@ const createTopic = async (topic: string, partitions = 1) => {
       '-p',
       String(partitions),
     ])
-  else await untilLed(topic)
+  else if (typeof kafka !== 'string') {
+    const many = ['--partitions', String(partitions)]
+    const at = ['--bootstrap-server', target.address]
+    await kafka.tool('kafka-topics', [...at, '--create', '--topic', topic, ...many])
+    await untilLed(topic)
+  }
 }
 
-/** Apache Kafka makes a topic at the first question and says so at a later one. */
+/** Apache Kafka says that it made a topic before it leads it. */
 async function untilLed(topic: string): Promise<void> {
   const ask = [
     'kcat',
@@ -88,7 +103,7 @@ async function untilLed(topic: string): Promise<void> {
     '-t',
     topic,
     '-X',
-    'allow.auto.create.topics=true',
+    'allow.auto.create.topics=false',
   ]
   for (let attempt = 0; attempt < 50; attempt++) {
     if (/"leader":\d/.test(await output(ask))) return
@@ -139,11 +154,12 @@ console.log(
 )
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 
-/** Clients by groups of cells: `pass`, `3/5`, `groups`. */
+/** Clients by groups of cells: `pass`, `3/5`, `n/a`. */
 function printTable(): void {
   const groups = [
     'produce',
     'consume',
+    'group',
     'codec',
     'acks',
     'headers',

@@ -32,6 +32,7 @@ function expectTrue(condition: boolean, what: string): void {
 
 const program = `
 import { Admin, Client, Consumer, KafkaError, Producer } from 'ottla'
+import { startCluster, type TestCluster } from 'ottla/testing'
 
 const client: Client = new Client({ brokers: [process.env['BROKERS'] ?? ''] })
 const admin = new Admin(client)
@@ -44,6 +45,12 @@ const error: KafkaError | null = null
 console.log(sent.offset, error, typeof consumer.close)
 await consumer.close()
 await client.close()
+const cluster: TestCluster = await startCluster({ topics: ['in-process:2'] })
+const inside = new Client({ brokers: cluster.brokers })
+const [topic] = await new Admin(inside).listTopics()
+console.log(topic?.name, topic?.partitions.length, cluster.count('Metadata') > 0)
+inside.close()
+await cluster.stop()
 `
 
 await check('npm pack makes a tarball with the product and nothing else', async () => {
@@ -117,14 +124,12 @@ await check('npx ottla broker start, produce, consume, and the typed library', a
       '-p',
       join(project, 'tsconfig.json'),
     ])
-    expectTrue(
-      (
-        await output([process.execPath, join(project, 'out/use.mjs')], {
-          env: { BROKERS: brokers },
-        })
-      ).startsWith('0 '),
-      'no offset 0',
-    )
+    const printed = await output([process.execPath, join(project, 'out/use.mjs')], {
+      env: { BROKERS: brokers },
+    })
+    const lines = printed.trim().split('\n')
+    expectTrue(lines[0]?.startsWith('0 ') === true, `no offset 0: ${printed}`)
+    expectTrue(lines[1] === 'in-process 2 true', `no cluster in the process: ${printed}`)
   } finally {
     const code = await stop()
     expectTrue(code === 0, `the broker ended with ${code}`)

@@ -1,5 +1,6 @@
 /**
- * DescribeConfigs (32), served v0-4: settings of topics and brokers, with where each value is from.
+ * DescribeConfigs (32), served v0-4: settings of topics, brokers and
+ * groups, with where each value is from.
  * v0 isDefault; v1 source and synonyms; v3 type and documentation; v4 flexible.
  * A null or empty list of keys means all. A broker resource is this broker's id, or '' for what is set
  * for all brokers. Loggers have no levels of their own here.
@@ -12,6 +13,7 @@ import {
   type ConfigEntry,
   describeBrokerConfigs,
   describeDefaultBrokerConfigs,
+  describeGroupConfigs,
   describeTopicConfigs,
 } from '../../config/describe.ts'
 import { checkTopicName } from '../../controller/topic-names.ts'
@@ -21,7 +23,7 @@ import {
 } from '../../protocol/apis/describe-configs.ts'
 import type { BrokerContext } from '../context.ts'
 import { eachPartition, handle } from '../handler.ts'
-import { brokerOfResource, resourceType } from '../resources.ts'
+import { brokerOfResource, checkGroupResource, resourceType } from '../resources.ts'
 
 type Resource = DescribeConfigsRequest['resources'][number]
 
@@ -71,6 +73,11 @@ function entriesOf(broker: BrokerContext, resource: Resource): ConfigEntry[] {
     return brokerOfResource(broker, name) === null
       ? describeDefaultBrokerConfigs(layers.dynamicDefault, names)
       : describeBrokerConfigs({ layers, names })
+  }
+  if (type === resourceType.group) {
+    checkGroupResource(name)
+    const overrides = broker.metadata.image.groupConfigs.get(name)?.value.configs ?? {}
+    return describeGroupConfigs({ layers, overrides, names })
   }
   if (type === resourceType.brokerLogger) {
     brokerOfResource(broker, name)

@@ -3,14 +3,14 @@
  * v4 isolation level, lastStableOffset; v5 logStartOffset; v7 sessions (KIP-227); v9 currentLeaderEpoch;
  * v10 zstd; v11 rackId; v12 flexible, lastFetchedEpoch and divergingEpoch, current leader; v13 topic ids;
  * v15 replicaState; v16 node endpoints (KIP-951); v17 directory id; v18 the reader's high watermark.
- * Sessions are refused: every reply says session id 0, which a client takes as "ask in full", and a
- * request within a session gets FETCH_SESSION_ID_NOT_FOUND.
  * Differs from Kafka: the budget of a reply also shrinks while much reply memory is in use.
  * Yields per partition OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID,
- * INCONSISTENT_TOPIC_ID, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR.
+ * INCONSISTENT_TOPIC_ID, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR;
+ * at the top FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR.
  */
 
 import { errorCode, KafkaError } from '../../base/errors.ts'
+import { zeroUuid } from '../../base/uuid.ts'
 import { Fetch, type FetchRequest, type FetchResponse } from '../../protocol/apis/fetch.ts'
 import type { Encodable } from '../../protocol/schema.ts'
 import {
@@ -19,14 +19,14 @@ import {
   type FetchTarget,
   fetchPartitions,
 } from '../../replication/fetch.ts'
+import type { SessionAnswer, WantedPartition } from '../../replication/fetch-session.ts'
 import type { Partition } from '../../replication/partition.ts'
 import type { Session } from '../../wire/server-connection.ts'
 import type { BrokerContext } from '../context.ts'
 import { LeaderHints } from '../endpoints.ts'
 import { handle, kafkaErrorOf } from '../handler.ts'
-import { topicNameOf, topicNameOfId } from '../topics.ts'
+import { topicNameOfId } from '../topics.ts'
 
-type TopicRequest = FetchRequest['topics'][number]
 type TopicResponse = Encodable<FetchResponse['responses'][number]>
 type PartitionResponse = Encodable<FetchResponse['responses'][number]['partitions'][number]>
 
@@ -35,19 +35,25 @@ const readCommitted = 1
 const leaderVersion = 12
 const idsVersion = 13
 const endpointsVersion = 16
-/** Epochs of a request that asks in full: a new session, or none. */
-const sessionlessEpochs: ReadonlySet<number> = new Set([0, -1])
 
 export const fetch = handle(
   Fetch,
   async (broker, request, context) => {
-    if (!sessionlessEpochs.has(request.sessionEpoch)) {
-      return { errorCode: errorCode('FETCH_SESSION_ID_NOT_FOUND') }
-    }
     const isReadCommitted = request.isolationLevel === readCommitted
+    const isById = context.apiVersion >= idsVersion
+    const fetching = broker.replicas.fetchSessions.open({
+      sessionId: request.sessionId,
+      epoch: request.sessionEpoch,
+      usesTopicIds: isById,
+      isFollower: request.replicaId >= 0 || request.replicaState.replicaId >= 0,
+      partitions: wantedOf(broker, request),
+      forgotten: request.forgottenTopicsData.flatMap(({ topic, topicId, partitions }) =>
+        partitions.map((partition) => ({ topic, topicId, partition })),
+      ),
+    })
     const result = await fetchPartitions(
       broker.replicas.fetchPurgatory,
-      targetsOf(broker, request, context.apiVersion),
+      fetching.partitions.map((wanted) => targetOf(broker, wanted, isById)),
       {
         // More than fits into the answer is not waited for.
         minBytes: Math.min(request.minBytes, request.maxBytes, broker.config['fetch.max.bytes']),
@@ -60,15 +66,18 @@ export const fetch = handle(
     )
     context.session.onClosed.clear()
     context.afterSent(() => result.release())
+    const answer = fetching.answer(result.partitions)
     const hints = new LeaderHints(broker.metadata.image, context.session.listenerName)
-    const responses = responsesOf(broker, request, {
+    const withLeader = context.apiVersion >= leaderVersion
+    const responses = responsesOf(fetching.partitions, {
       result,
+      answer,
       hints,
       isReadCommitted,
-      withLeader: context.apiVersion >= leaderVersion,
+      withLeader,
     })
     const nodeEndpoints = context.apiVersion >= endpointsVersion ? hints.endpoints : []
-    return { responses, nodeEndpoints }
+    return { sessionId: answer.sessionId, responses, nodeEndpoints }
   },
   { served: [4, 18] },
 )
@@ -79,35 +88,48 @@ function whileConnected({ isClosed, onClosed }: Session, cancel: () => void): vo
   else onClosed.add(cancel)
 }
 
-function targetsOf(
-  broker: BrokerContext,
-  request: FetchRequest,
-  apiVersion: number,
-): FetchTarget[] {
-  const isById = apiVersion >= idsVersion
-  return request.topics.flatMap((topic) =>
-    topic.partitions.map((partition) => ({
-      source: sourceOf(broker, topic, { index: partition.partition, isById }),
-      fetchOffset: partition.fetchOffset,
-      maxBytes: Math.max(partition.partitionMaxBytes, 0),
-      currentLeaderEpoch: partition.currentLeaderEpoch,
-      lastFetchedEpoch: partition.lastFetchedEpoch,
-    })),
-  )
+function wantedOf(broker: BrokerContext, request: FetchRequest): WantedPartition[] {
+  const { topicNames } = broker.metadata.image
+  return request.topics.flatMap(({ topic, topicId, partitions }) => {
+    const name = topicId === zeroUuid ? topic : (topicNames.get(topicId) ?? '')
+    return partitions.map(
+      ({ partition, fetchOffset, partitionMaxBytes, currentLeaderEpoch, lastFetchedEpoch }) => ({
+        topic: name,
+        topicId,
+        partition,
+        fetchOffset,
+        partitionMaxBytes,
+        currentLeaderEpoch,
+        lastFetchedEpoch,
+      }),
+    )
+  })
+}
+
+function targetOf(broker: BrokerContext, wanted: WantedPartition, isById: boolean): FetchTarget {
+  return {
+    source: sourceOf(broker, wanted, isById),
+    fetchOffset: wanted.fetchOffset,
+    maxBytes: Math.max(wanted.partitionMaxBytes, 0),
+    currentLeaderEpoch: wanted.currentLeaderEpoch,
+    lastFetchedEpoch: wanted.lastFetchedEpoch,
+  }
 }
 
 function sourceOf(
   broker: BrokerContext,
-  topic: TopicRequest,
-  { index, isById }: { index: number; isById: boolean },
+  { topic, topicId, partition: index }: WantedPartition,
+  isById: boolean,
 ): Partition | KafkaError {
   try {
-    const name = isById ? topicNameOfId(broker.metadata.image, topic.topicId) : topic.topic
+    // In a session the name stays when the topic has gone.
+    const isNamed = topic !== '' || !isById
+    const name = isNamed ? topic : topicNameOfId(broker.metadata.image, topicId)
     const partition = broker.replicas.partition(name, index)
-    if (!isById || topic.topicId === partition.topicId) return partition
+    if (!isById || topicId === partition.topicId) return partition
     throw new KafkaError(
       'INCONSISTENT_TOPIC_ID',
-      `${partition.name} has the id ${partition.topicId}, not ${topic.topicId}`,
+      `${partition.name} has the id ${partition.topicId}, not ${topicId}`,
     )
   } catch (error) {
     return kafkaErrorOf(error)
@@ -116,32 +138,35 @@ function sourceOf(
 
 interface ResponseOptions {
   readonly result: FetchResult
+  readonly answer: SessionAnswer
   readonly hints: LeaderHints
   readonly isReadCommitted: boolean
   readonly withLeader: boolean
 }
 
+/** What the reader is told, by topic in the order of their first partitions. */
 function responsesOf(
-  broker: BrokerContext,
-  request: FetchRequest,
-  { result, hints, isReadCommitted, withLeader }: ResponseOptions,
+  wanted: readonly WantedPartition[],
+  { result, answer, hints, isReadCommitted, withLeader }: ResponseOptions,
 ): TopicResponse[] {
-  let index = 0
-  return request.topics.map((topic) => ({
-    topic: topic.topic,
-    topicId: topic.topicId,
-    partitions: topic.partitions.map(({ partition }) => {
-      const fetched = result.partitions[index++]
-      if (fetched === undefined) return { partitionIndex: partition, errorCode: -1 }
-      if (!(fetched instanceof KafkaError)) {
-        return partitionAnswer(partition, fetched, isReadCommitted)
-      }
-      const answer = errorAnswer(partition, fetched)
-      if (!withLeader || !isElsewhere(fetched)) return answer
-      const name = topicNameOf(broker.metadata.image, topic.topic, topic.topicId)
-      return { ...answer, currentLeader: hints.leaderOf(name, partition) }
-    }),
-  }))
+  const topics = new Map<string, TopicResponse & { partitions: PartitionResponse[] }>()
+  for (const [index, { topic, topicId, partition }] of wanted.entries()) {
+    const fetched = result.partitions[index]
+    if (fetched === undefined || !answer.isTold(index)) continue
+    const key = topicId === zeroUuid ? topic : topicId
+    const ofTopic = topics.get(key) ?? { topic, topicId, partitions: [] }
+    topics.set(key, ofTopic)
+    if (!(fetched instanceof KafkaError)) {
+      ofTopic.partitions.push(partitionAnswer(partition, fetched, isReadCommitted))
+      continue
+    }
+    const error = errorAnswer(partition, fetched)
+    const isHinted = withLeader && isElsewhere(fetched)
+    ofTopic.partitions.push(
+      isHinted ? { ...error, currentLeader: hints.leaderOf(topic, partition) } : error,
+    )
+  }
+  return [...topics.values()]
 }
 
 function partitionAnswer(

@@ -1,6 +1,6 @@
 /**
  * IncrementalAlterConfigs (44), served v0-1: sets, deletes, appends to and subtracts from settings of
- * topics and brokers; takes effect at once. v1 flexible.
+ * topics, brokers and groups; takes effect at once. v1 flexible.
  * Yields per resource INVALID_REQUEST for a resource or key that comes twice, a missing value, an
  * unknown operation, another broker, or loggers; INVALID_CONFIG for an unknown key, a bad value, or a
  * list operation on what is no list; UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION; REQUEST_TIMED_OUT.
@@ -15,7 +15,7 @@ import {
 import type { BrokerContext } from '../context.ts'
 import { seen } from '../create-topic.ts'
 import { eachPartition, handle } from '../handler.ts'
-import { brokerOfResource, resourceType } from '../resources.ts'
+import { brokerOfResource, checkGroupResource, resourceType } from '../resources.ts'
 
 type Resource = IncrementalAlterConfigsRequest['resources'][number]
 type Config = Resource['configs'][number]
@@ -59,7 +59,7 @@ async function alter(broker: BrokerContext, resource: Resource, validateOnly: bo
   if (!validateOnly) await seen(broker, revision, broker.config['request.timeout.ms'])
 }
 
-function kindOf(broker: BrokerContext, resource: Resource): 'topic' | 'broker' {
+function kindOf(broker: BrokerContext, resource: Resource): 'topic' | 'broker' | 'group' {
   const { resourceType: type, resourceName: name } = resource
   if (type === resourceType.topic) {
     if (name === '') throw new KafkaError('INVALID_REQUEST', 'topics have no common default')
@@ -69,6 +69,10 @@ function kindOf(broker: BrokerContext, resource: Resource): 'topic' | 'broker' {
   if (type === resourceType.broker) {
     brokerOfResource(broker, name)
     return 'broker'
+  }
+  if (type === resourceType.group) {
+    checkGroupResource(name)
+    return 'group'
   }
   throw new KafkaError(
     'INVALID_REQUEST',

@@ -79,6 +79,8 @@ export class FakePartition {
   leaderEpoch = 0
   logStartOffset = 0
   highWatermark = 0
+  /** null: no transaction is open. */
+  lastStableOffset: number | null = null
   batches: Uint8Array[] = []
   producers = new Map<number, ProducerState>()
   aborted: { producerId: number; firstOffset: number }[] = []
@@ -104,6 +106,14 @@ export class FakePartition {
   }
 }
 
+type MoreAnswers = (
+  node: number,
+  body: unknown,
+  error: ErrorName | null,
+) => Answer | Promise<Answer> | null
+
+type Answer = { [field: string]: unknown }
+
 const servedApis: readonly Api[] = [
   Produce,
   Fetch,
@@ -126,6 +136,7 @@ export class FakeCluster {
   /** Batches larger than this are refused. */
   maxBatchBytes = Number.POSITIVE_INFINITY
   react: (call: Call) => Reaction | undefined = () => undefined
+  readonly #more = new Map<Api, MoreAnswers>()
   #listeners = new Map<number, Listener>()
   #nextProducerId = 1000
 
@@ -174,6 +185,11 @@ export class FakeCluster {
     const [only] = this.topics.get(name)?.partitions ?? this.topic(name)
     if (only === undefined) throw new Error(`no topic ${name}`)
     return only
+  }
+
+  /** Serves a further API: the answer of a node to a body, a later one, or no answer. */
+  serve(api: Api, answer: MoreAnswers): void {
+    this.#more.set(api, answer)
   }
 
   callsOf(api: string): Call[] {
@@ -230,7 +246,9 @@ export class FakeCluster {
     if (reaction === 'silence') return
     const error = faults.error === undefined ? null : { error: faults.error, hint: faults.hint }
     const answer = reaction === 'close' ? null : this.#answer(node, { api, body, error })
-    if (reaction === 'close' || reaction === 'apply-and-close') {
+    if (answer instanceof Promise) {
+      void answer.then((late) => stream.write(reply(late)))
+    } else if (reaction === 'close' || reaction === 'apply-and-close') {
       stream.destroy()
     } else if (answer === null) {
       return
@@ -242,7 +260,7 @@ export class FakeCluster {
     } else if (api === Fetch && isEmptyFetch(answer)) {
       // As a broker does: it waits for records before it says that there are none.
       this.env.clock.timer((body as FetchRequest).maxWaitMs, () => {
-        stream.write(reply(this.#answer(node, { api, body, error }) ?? {}))
+        stream.write(reply({ ...this.#answer(node, { api, body, error }) }))
       })
     } else {
       const { throttleTimeMs = 0 } = faults
@@ -253,7 +271,7 @@ export class FakeCluster {
   #answer(
     node: number,
     { api, body, error }: { api: Api; body: unknown; error: Fault | null },
-  ): { [field: string]: unknown } | null {
+  ): Answer | Promise<Answer> | null {
     switch (api) {
       case ApiVersions:
         return this.#apiVersions()
@@ -271,12 +289,13 @@ export class FakeCluster {
       case OffsetForLeaderEpoch:
         return this.#epochEnds(body as OffsetForLeaderEpochRequest)
       default:
-        return null
+        return this.#more.get(api)?.(node, body, error?.error ?? null) ?? null
     }
   }
 
   #apiVersions() {
-    const apiKeys = servedApis.map(({ key, name, versions: [minVersion, maxVersion] }) => ({
+    const served = [...servedApis, ...this.#more.keys()]
+    const apiKeys = served.map(({ key, name, versions: [minVersion, maxVersion] }) => ({
       apiKey: key,
       minVersion,
       maxVersion: this.highest.get(name) ?? maxVersion,
@@ -443,7 +462,8 @@ function endpoint(node: number) {
 
 function readFrom(partition: FakePartition, offset: number, request: FetchRequest) {
   const { highWatermark, logStartOffset, aborted } = partition
-  const log = { highWatermark, lastStableOffset: highWatermark, logStartOffset }
+  const lastStableOffset = partition.lastStableOffset ?? highWatermark
+  const log = { highWatermark, lastStableOffset, logStartOffset }
   if (offset < logStartOffset || offset > highWatermark) return { ...log, errorCode: 1 }
   const records: Uint8Array[] = []
   let sizeBytes = 0

@@ -5,14 +5,16 @@
 
 import { failureText } from '../../../cli/errors.ts'
 import { optionsOf } from '../../../cli/option-names.ts'
+import { createOutput } from '../../../cli/output.ts'
 import { readArgs, split } from '../../../cli/parse.ts'
 import { commandWords, findCommand } from '../../../cli/registry.ts'
-import { resolveSettings, type Settings } from '../../../cli/settings.ts'
+import { formatFor, resolveSettings, type Settings } from '../../../cli/settings.ts'
 import type { CommandContext, ExitCode } from '../../../commands/command.ts'
 import { failureOf } from '../../../commands/failures.ts'
 import { Broker } from '../../../lib/broker/broker.ts'
 import { Client } from '../../../lib/client/client.ts'
 import { singleNodeConfigs } from '../../../lib/config/broker-groups.ts'
+import type { Env } from '../../../lib/io/env.ts'
 import { MemoryDisk } from '../../../lib/io/memory/disk.ts'
 import { addressText } from '../../../lib/io/network.ts'
 import { nodeEnv } from '../../../lib/io/node/env.ts'
@@ -29,7 +31,11 @@ export async function startCluster(...topics: string[]): Promise<Cluster> {
     dataPath: '/memory',
     nodeId: 1,
     clusterId: null,
-    configs: { ...singleNodeConfigs, 'auto.create.topics.enable': 'true' },
+    configs: {
+      ...singleNodeConfigs,
+      'auto.create.topics.enable': 'true',
+      'group.initial.rebalance.delay.ms': '0',
+    },
     listen: { host: '127.0.0.1', port: 0 },
     advertise: null,
     topics,
@@ -55,6 +61,8 @@ export interface Surroundings {
   /** Called with each piece of standard output; false = the reader has gone. */
   readonly onStdout?: (piece: Buffer) => boolean
   readonly files?: MemoryDisk
+  /** Instead of the machine: its network holds the brokers, its clock tells the time. */
+  readonly env?: Env
 }
 
 /** Runs a command line, without the leading `ottla`. */
@@ -97,7 +105,8 @@ function contextOf(
     opened: Client[]
   },
 ): CommandContext {
-  const env = nodeEnv()
+  const env = around.env ?? nodeEnv()
+  const isTty = around.stdoutIsTty ?? false
   const state = { isClosed: false }
   const closed = new AbortController()
   const write = async (chunks: readonly (Uint8Array | string)[]): Promise<void> => {
@@ -127,18 +136,18 @@ function contextOf(
       })
       return client
     },
-    out: {
-      format: settings.format ?? 'tsv',
-      isTty: around.stdoutIsTty ?? false,
-      get isClosed() {
-        return state.isClosed
+    out: createOutput({
+      sink: {
+        isTty,
+        get isClosed() {
+          return state.isClosed
+        },
+        write,
       },
-      snapshot: unused,
-      stream: unused,
-      json: (value) => write([`${JSON.stringify(value)}\n`]),
-      line: (text) => write([`${text}\n`]),
-      write,
-    },
+      format: formatFor(settings, isTty),
+      header: settings.header,
+      colour: 0,
+    }),
     stdin: () => chunksOf(around.stdin ?? ''),
     stdinIsTty: around.stdinIsTty ?? false,
     stderrIsTty: false,

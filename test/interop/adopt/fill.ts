@@ -138,10 +138,15 @@ export async function fillWithJava(java: ApacheKafka, { address }: KafkaBroker):
     ],
     'a:1,b:2\tkey:value\nc:\tNULL:NULL\nd:4\tk2:NULL\n',
   )
-  // A group makes __consumer_offsets.
-  await java.tool('kafka-console-consumer', [
-    ...['--bootstrap-server', address, '--topic', 'segments', '--group', 'readers'],
-    ...['--from-beginning', '--max-messages', '50'],
+  // Groups make __consumer_offsets: one of either protocol, whose members leave in the middle.
+  const read = (group: string, rest: readonly string[] = []) =>
+    java.tool('kafka-console-consumer', [
+      ...['--bootstrap-server', address, '--topic', 'segments', '--group', group],
+      ...['--from-beginning', '--max-messages', '50', ...rest],
+    ])
+  await Promise.all([
+    read('readers'),
+    read('new-readers', ['--command-property', 'group.protocol=consumer']),
   ])
 }
 

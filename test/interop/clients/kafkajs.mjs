@@ -1,9 +1,11 @@
 // kafkajs against a broker: `node kafkajs.mjs BROKER TOPIC JSON`. JSON is { do: 'produce', acks,
-// codec, idempotent, messages } or { do: 'admin' }. Prints one line of JSON; fails with exit code 1.
+// codec, idempotent, messages }, { do: 'consume', groupId, count } or { do: 'admin' }. Prints one
+// line of JSON; fails with exit code 1. { do: 'member', groupId, clientId } is a member of a group
+// until SIGTERM, and prints `partition offset` for each record.
 import { createRequire } from 'node:module'
 import kafkajs from 'kafkajs'
 
-const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
+const { AssignerProtocol, CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
 const [brokers, topic, request] = process.argv.slice(2)
 const root = createRequire(new URL('../../../package.json', import.meta.url))
 
@@ -31,8 +33,9 @@ const codecs = {
   zstd: CompressionTypes.ZSTD,
 }
 
+const asked = JSON.parse(request)
 const kafka = new Kafka({
-  clientId: 'interop',
+  clientId: asked.clientId ?? 'interop',
   brokers: [brokers],
   logLevel: logLevel.NOTHING,
   retry: { retries: 3 },
@@ -44,6 +47,70 @@ async function produce({ acks = -1, codec = 'none', idempotent = false, messages
   const sent = await producer.send({ topic, acks, compression: codecs[codec], messages })
   await producer.disconnect()
   return sent
+}
+
+/** What a member of the group reads up to `count` records, which it then commits. */
+async function consume({ groupId, count }) {
+  const consumer = kafka.consumer({ groupId })
+  const values = []
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await new Promise((resolve, reject) => {
+    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+    const eachMessage = async ({ message }) => {
+      values.push(message.value.toString())
+      if (values.length === count) resolve()
+    }
+    consumer.run({ eachMessage, autoCommit: true }).catch(reject)
+  })
+  await consumer.disconnect()
+  return { values }
+}
+
+/** Deals partitions out one by one, under the name that Java and librdkafka use. */
+const roundrobin = ({ cluster }) => ({
+  name: 'roundrobin',
+  version: 0,
+  async assign({ members, topics }) {
+    const ids = members.map(({ memberId }) => memberId).sort()
+    const places = topics.flatMap((name) =>
+      cluster.findTopicPartitionMetadata(name).map(({ partitionId }) => ({ name, partitionId })),
+    )
+    return ids.map((memberId, at) => {
+      const assignment = {}
+      for (const [index, { name, partitionId }] of places.entries()) {
+        if (index % ids.length !== at) continue
+        assignment[name] = [...(assignment[name] ?? []), partitionId]
+      }
+      const encoded = AssignerProtocol.MemberAssignment.encode({ version: 0, assignment })
+      return { memberId, memberAssignment: encoded }
+    })
+  },
+  protocol: ({ topics }) => ({
+    name: 'roundrobin',
+    metadata: AssignerProtocol.MemberMetadata.encode({ version: 0, topics }),
+  }),
+})
+
+async function member({ groupId }) {
+  const consumer = kafka.consumer({
+    groupId,
+    partitionAssigners: [roundrobin],
+    sessionTimeout: 6000,
+    heartbeatInterval: 500,
+    rebalanceTimeout: 10_000,
+    retry: { retries: 20, initialRetryTime: 100, maxRetryTime: 1000 },
+  })
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({
+    autoCommitInterval: 300,
+    eachMessage: async ({ partition, message }) => {
+      process.stdout.write(`${partition} ${message.offset}\n`)
+    },
+  })
+  await new Promise((resolve) => process.once('SIGTERM', resolve))
+  await consumer.disconnect()
 }
 
 async function admin() {
@@ -84,7 +151,7 @@ async function admin() {
   }
 }
 
-const asked = JSON.parse(request)
-const actions = { produce, admin }
-console.log(JSON.stringify(await actions[asked.do](asked)))
+const actions = { produce, consume, member, admin }
+const answer = await actions[asked.do](asked)
+if (answer !== undefined) console.log(JSON.stringify(answer))
 process.exit(0)

@@ -1,6 +1,7 @@
 /** Fetch: offsets, limits, waiting, epochs, ids, sessions. */
 
 import { DeleteRecords } from '../../../lib/protocol/apis/delete-records.ts'
+import { DeleteTopics } from '../../../lib/protocol/apis/delete-topics.ts'
 import { Fetch, type FetchRequest } from '../../../lib/protocol/apis/fetch.ts'
 import type { Encodable } from '../../../lib/protocol/schema.ts'
 import { batch } from './batches.ts'
@@ -236,17 +237,52 @@ function byId(name: string, topicId: (peer: Peer) => Promise<string> | string) {
   )
 }
 
-const noSession = accept(
-  'ottla keeps no fetch sessions: it answers with session id 0',
-  /sessionId$/,
-)
+/** A session: one request after the other, each with the epoch that is due unless it says another. */
+function session(
+  name: string,
+  requests: (at: At) => readonly {
+    readonly parts?: readonly Part[]
+    readonly forget?: readonly Part[]
+    readonly epoch?: number
+    readonly id?: number
+    /** Done before the request. */
+    readonly first?: () => Promise<void>
+  }[],
+  versions: readonly [number, number] = [7, 99],
+) {
+  return fetching.steps(
+    name,
+    async (at, ask) => {
+      const answers = []
+      let sessionId = 0
+      let due = 0
+      for (const { parts = [], forget = [], epoch, id, first } of requests(at)) {
+        await first?.()
+        const body = await request(at, parts, {
+          sessionId: id ?? sessionId,
+          sessionEpoch: epoch ?? due,
+        })
+        const forgotten = (await request(at, forget)).topics ?? []
+        const answer = await ask({
+          ...body,
+          forgottenTopicsData: forgotten.map(({ partitions = [], ...topic }) => ({
+            ...topic,
+            partitions: partitions.map(({ partition = 0 }) => partition),
+          })),
+        })
+        answers.push(answer)
+        if (typeof answer === 'string') break
+        if (sessionId === 0) sessionId = answer.sessionId
+        if (answer.errorCode === 0) due++
+      }
+      return answers
+    },
+    { versions, accepted: [whole] },
+  )
+}
 
 const sessions = [
-  fetch('no session, epoch 0', [['fetch-main', 0, 9]], {
-    sessionEpoch: 0,
-    versions: [7, 99],
-    accepted: [{ ...noSession, is: ({ path, ottla }) => path === '.sessionId' && ottla === 0 }],
-  }),
+  fetch('no session, epoch 0', [['fetch-main', 0, 9]], { sessionEpoch: 0, versions: [7, 99] }),
   fetch('unknown session', [['fetch-main', 0, 9]], {
     sessionId: 77,
     sessionEpoch: 1,
@@ -261,9 +297,119 @@ const sessions = [
     sessionId: 77,
     sessionEpoch: 0,
     versions: [7, 99],
-    accepted: [{ ...noSession, is: ({ path, ottla }) => path === '.sessionId' && ottla === 0 }],
   }),
   fetch('session 0, epoch 5', [['fetch-main', 0, 9]], { sessionEpoch: 5, versions: [7, 99] }),
+  session('session: nothing new', () => [{ parts: [['fetch-main', 0, 11]] }, {}, {}]),
+  session('session: records each time', () => [{ parts: [['fetch-main', 0, 9]] }, {}, {}]),
+  session('session: an error each time', () => [{ parts: [['fetch-main', 0, 99]] }, {}, {}]),
+  session('session: an unknown partition', () => [{ parts: [['fetch-main', 9, 0]] }, {}]),
+  session('session: nothing in it', () => [{}, {}, {}]),
+  session('session: added, changed', () => [
+    {
+      parts: [
+        ['fetch-main', 0, 11],
+        ['fetch-main', 2, 0],
+      ],
+    },
+    { parts: [['fetch-main', 1, 2]] },
+    { parts: [['fetch-main', 0, 9]] },
+    { parts: [['fetch-main', 0, 11]] },
+    {},
+  ]),
+  session('session: forgotten, then all of them', () => [
+    {
+      parts: [
+        ['fetch-main', 0, 9],
+        ['fetch-cut', 0, 2],
+      ],
+    },
+    { forget: [['fetch-main', 0, 0]] },
+    { forget: [['fetch-main', 2, 0]] },
+    { forget: [['fetch-cut', 0, 0]] },
+    {},
+  ]),
+  session('session: added and forgotten in one', () => [
+    { parts: [['fetch-main', 0, 9]] },
+    { parts: [['fetch-main', 1, 0]], forget: [['fetch-main', 1, 0]] },
+    { parts: [['fetch-cut', 0, 2]], forget: [['fetch-main', 0, 0]] },
+    {},
+  ]),
+  session('session: epochs too high, too low, again', () => [
+    { parts: [['fetch-main', 0, 11]] },
+    { epoch: 2 },
+    { epoch: 1 },
+    { epoch: 1 },
+    { epoch: -7 },
+    { epoch: 2 },
+  ]),
+  session('session: closed, used again', () => [
+    { parts: [['fetch-main', 0, 11]] },
+    { epoch: -1 },
+    { epoch: 1 },
+  ]),
+  session('session: closed with partitions', () => [
+    { parts: [['fetch-main', 0, 11]] },
+    { epoch: -1, parts: [['fetch-main', 0, 9]] },
+    { epoch: 1 },
+  ]),
+  session('session: begun anew', () => [
+    { parts: [['fetch-main', 0, 11]] },
+    { epoch: 0, parts: [['fetch-main', 0, 9]] },
+    { epoch: 1 },
+  ]),
+  session('session: the high watermark moves, records come', ({ peer, topic }) => [
+    { first: () => peer.create(topic), parts: [[topic, 0, 0]] },
+    {},
+    { first: () => peer.produce(topic, [batch(['a'])]) },
+    { parts: [[topic, 0, 1]] },
+    {},
+    { first: () => peer.produce(topic, [batch(['b'])]) },
+    {},
+  ]),
+  session('session: the log start moves', ({ peer, topic }) => [
+    {
+      first: async () => {
+        await peer.create(topic)
+        await peer.produce(topic, [batch(['a', 'b', 'c'])])
+      },
+      parts: [[topic, 0, 3]],
+    },
+    {
+      first: async () => {
+        const partitions = [{ partitionIndex: 0, offset: 2 }]
+        await peer.call(DeleteRecords, 1, {
+          topics: [{ name: topic, partitions }],
+          timeoutMs: 5000,
+        })
+      },
+    },
+    {},
+  ]),
+  session('session: the topic goes', ({ peer, topic }) => [
+    { first: () => peer.create(topic), parts: [[topic, 0, 0]] },
+    {
+      first: async () => {
+        await peer.call(DeleteTopics, 5, { topicNames: [topic], timeoutMs: 5000 })
+        await peer.settle()
+      },
+    },
+    {},
+  ]),
+  fetching.steps(
+    'session: by name, then by id, then by name',
+    async (at) => {
+      const { peer } = at
+      const whole = await request(at, [['fetch-main', 0, 11]], { sessionEpoch: 0 })
+      const first = await peer.call(Fetch, 12, whole)
+      const { sessionId } = first
+      const ids = await peer.ask(Fetch, 13, { sessionId, sessionEpoch: 1 })
+      const names = await peer.ask(Fetch, 12, { sessionId, sessionEpoch: 1 })
+      const byIds = await peer.call(Fetch, 13, whole)
+      const named = { sessionId: byIds.sessionId, sessionEpoch: 1 }
+      return [first, ids, names, byIds, await peer.ask(Fetch, 12, named)]
+    },
+    { versions: [13, 13] },
+  ),
 ]
 
 const wait = 600

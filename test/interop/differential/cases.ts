@@ -3,6 +3,7 @@
 import { configsSection } from './cases-configs.ts'
 import { connectionSection } from './cases-connection.ts'
 import { fetchSection } from './cases-fetch.ts'
+import { groupsSection } from './cases-groups.ts'
 import { metadataSection } from './cases-metadata.ts'
 import { offsetsSection } from './cases-offsets.ts'
 import { produceSection } from './cases-produce.ts'
@@ -17,4 +18,5 @@ export const sections: readonly Section[] = [
   fetchSection,
   offsetsSection,
   configsSection,
+  groupsSection,
 ]

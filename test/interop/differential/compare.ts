@@ -31,6 +31,9 @@ export interface Difference {
 const ignored = new Set(['throttleTimeMs'])
 const texts = new Set(['errorMessage', 'batchIndexErrorMessage', 'documentation'])
 
+/** As brokers and members make them: a uuid's own text, or a member's in base64. */
+const uuids = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=^|diff-)[\w-]{22}$/g
+
 /** The answer as plain values that are the same for both brokers if they behave alike. */
 export function normalised(value: unknown, peer: Peer, key = ''): unknown {
   if (texts.has(key)) return typeof value === 'string' && value !== '' ? 'text' : value
@@ -38,6 +41,9 @@ export function normalised(value: unknown, peer: Peer, key = ''): unknown {
   if (key === 'clusterId') return value === peer.clusterId ? 'own cluster' : value
   if (key === 'port') return value === peer.port ? 'own port' : value
   if (key === 'producerId' && typeof value === 'number' && value >= 0) return 'some id'
+  if (key === 'sessionId' && typeof value === 'number' && value > 0) return 'some session'
+  if (typeof value === 'string') return value.replace(uuids, 'a uuid')
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
   if (key === 'records') return recordsOf(value, peer)
   if (typeof value === 'number') return timeOf(value)
   if (Array.isArray(value)) return listOf(value, peer, key)
@@ -47,16 +53,24 @@ export function normalised(value: unknown, peer: Peer, key = ''): unknown {
 }
 
 /** Answers about topics and partitions come in no order that a client could count on. */
-const unordered = new Set(['topics', 'responses', 'results', 'partitions', 'partitionResponses'])
+const unordered = new Set([
+  ...['topics', 'responses', 'results', 'partitions', 'partitionResponses'],
+  ...['groups', 'members', 'coordinators', 'topicPartitions'],
+])
 
 function listOf(list: readonly unknown[], peer: Peer, key: string): unknown {
   const elements = list.map((element) => normalised(element, peer))
   if (!unordered.has(key)) return elements
   const order = (element: unknown) => {
     if (!isObject(element)) return ''
-    const { name, topic, topicId, resourceName, errorCode } = element
+    const { name, topic, topicId, resourceName, errorCode, groupId, memberId } = element
     const number = element['partitionIndex'] ?? element['partition'] ?? element['index'] ?? 0
-    return JSON.stringify([name ?? topic ?? resourceName, topicId, Number(number) + 1e6, errorCode])
+    return JSON.stringify([
+      name ?? topic ?? resourceName ?? groupId ?? memberId,
+      topicId,
+      Number(number) + 1e6,
+      errorCode,
+    ])
   }
   return elements.sort((a, b) => (order(a) < order(b) ? -1 : 1))
 }

@@ -41,6 +41,7 @@ export class Peer {
   /** Every topic id ever seen, with its name. */
   readonly topicNames = new Map<string, string>()
   #connection: Connection | null = null
+  readonly #others = new Map<string, Peer>()
   #barriers = 0
   readonly #made = new Map<string, Promise<void>>()
 
@@ -64,6 +65,14 @@ export class Peer {
 
   close(): void {
     this.#connection?.socket.destroy()
+    for (const other of this.#others.values()) other.close()
+  }
+
+  /** The same broker over another connection, one for each name: for requests that wait for each other. */
+  other(connection: string): Peer {
+    const other = this.#others.get(connection) ?? new Peer(this.name, `${this.host}:${this.port}`)
+    this.#others.set(connection, other)
+    return other
   }
 
   /** One request, and its answer. */

@@ -22,7 +22,7 @@ export interface DefinedField {
   readonly nullableVersions?: string
   readonly taggedVersions?: string
   readonly tag?: number
-  readonly default?: string | number | boolean
+  readonly default?: string | number | boolean | null
   readonly ignorable?: boolean
   readonly fields?: readonly DefinedField[]
 }
@@ -167,7 +167,7 @@ function definedType({ type }: DefinedField): string {
   return type.replace(/[A-Z]\w*$/, 'struct')
 }
 
-/** Also for fields without a default; records that may be null have null then. */
+/** Also for fields without a default, which a null that is not a text stands for; records that may be null have null then. */
 function definedFallback(field: DefinedField): string {
   const { type, default: given } = field
   if (given === 'null' || (type === 'records' && rangeOf(field.nullableVersions)[1] > 0))
