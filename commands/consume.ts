@@ -40,7 +40,7 @@ export const consume = command({
     if (group !== undefined) {
       return consumeInGroup(context, args, { groupId: group, spec: offsetSpecOf(args, context) })
     }
-    if (commit !== 'auto') throw new CommandError(exitCodes.usage, '--commit needs -g GROUP')
+    if (commit !== undefined) throw new CommandError(exitCodes.usage, '--commit needs -g GROUP')
     if (tail !== null && offset !== null) {
       throw new CommandError(exitCodes.usage, '--tail and -o cannot go together')
     }

@@ -36,13 +36,13 @@ const options = {
       completes: 'topic',
     },
   ),
-  by: choice(groupings)('one line per', { fallback: 'partition' }),
+  by: choice(groupings)('what a line sums up', { fallback: 'partition' }),
   max: limit('exit 1 if a group is further behind in total'),
   maxPartition: limit('exit 1 if a partition is further behind'),
   maxTime: duration('exit 1 if an unread record is older'),
   warn: limit('say so if a group is further behind in total'),
   uncommitted: choice(['count', 'ignore', 'fail'])(
-    'partitions without a commit: all of them is unread, leave them out, exit 1',
+    'partitions without a commit: count them as unread, leave them out, or exit 1',
     {
       fallback: 'count',
     },

@@ -104,6 +104,11 @@ export const properties: readonly Property[] = [
       assignorNames(value)
     },
   ),
+  property(
+    'enable.auto.commit',
+    'consume -g: false is --commit no, where --commit is not given',
+    word('true', 'false'),
+  ),
   property('session.timeout.ms', 'consume -g: how long the group keeps a silent member', whole(1)),
   property('heartbeat.interval.ms', 'consume -g: how often the member is heard of', whole(1)),
   property('max.poll.interval.ms', 'consume -g: how long standard output may be stuck', whole(1)),

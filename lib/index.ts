@@ -56,20 +56,16 @@ export {
   type OutOfRange,
 } from './client/consumer.ts'
 export { UnavailableError } from './client/errors.ts'
-export {
-  GroupConsumer,
-  type GroupConsumerOptions,
-  type TopicChoice,
-} from './client/group-consumer.ts'
-export type { GroupStart } from './client/group-start.ts'
-export type { CommitOffset } from './client/member-offsets.ts'
 export type { FetchedBatch, LogRange } from './client/fetched-batch.ts'
+export { GroupConsumer } from './client/group-consumer.ts'
 export type {
   CommittedOffset,
   GroupOffsets,
   GroupPartitionResult,
   NewOffset,
 } from './client/group-offsets.ts'
+export type { GroupConsumerOptions, TopicChoice } from './client/group-options.ts'
+export type { GroupStart } from './client/group-start.ts'
 export type {
   AssignedTopic,
   GroupDescription,
@@ -78,6 +74,7 @@ export type {
   GroupMember,
   GroupResult,
 } from './client/groups.ts'
+export type { CommitOffset } from './client/member-offsets.ts'
 export type {
   BrokerMetadata,
   ClusterMetadata,

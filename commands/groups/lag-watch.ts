@@ -4,8 +4,8 @@
  * is said once and tried again, unless it is the first.
  */
 
-import { sleep } from '../../lib/io/clock.ts'
 import type { GroupLag } from '../../lib/client/lag.ts'
+import { sleep } from '../../lib/io/clock.ts'
 import type { Column, CommandContext, ExitCode, Row } from '../command.ts'
 import { exitCodes } from '../command.ts'
 import { failureOf } from '../failures.ts'

@@ -6,11 +6,8 @@
 
 import type { Offset, TopicPartition } from '../../lib/base/types.ts'
 import type { Client } from '../../lib/client/client.ts'
-import {
-  GroupConsumer,
-  type GroupConsumerOptions,
-  type TopicChoice,
-} from '../../lib/client/group-consumer.ts'
+import { GroupConsumer } from '../../lib/client/group-consumer.ts'
+import type { GroupConsumerOptions, TopicChoice } from '../../lib/client/group-options.ts'
 import type { GroupStart } from '../../lib/client/group-start.ts'
 import {
   type Args,
@@ -39,6 +36,8 @@ export async function consumeInGroup(
   { groupId, spec }: { groupId: string; spec: OffsetSpec },
 ): Promise<ExitCode> {
   checkGroupArgs(args, spec)
+  const isAuto = context.globals.properties['enable.auto.commit'] !== 'false'
+  const { commit = isAuto ? 'auto' : 'no' } = args
   const printer = readPrinter(args, context)
   await lookUpTopics(context, args.positionals)
   const choices = await Promise.all(args.positionals.map(choiceOf))
@@ -53,7 +52,7 @@ export async function consumeInGroup(
     ...consumerOptionsOf(args, context, args.exit),
     ...groupOptionsOf(context),
     groupId,
-    autoCommit: args.commit === 'auto',
+    autoCommit: commit === 'auto',
     startAt: startOf(context, client, spec),
     untilEnd: args.exit,
     onAssigned: (partitions) => {
@@ -67,18 +66,18 @@ export async function consumeInGroup(
     },
   })
   context.onForcedExit(() =>
-    args.commit === 'no' ? '' : 'offsets of what was printed last are not committed',
+    commit === 'no' ? '' : 'offsets of what was printed last are not committed',
   )
   group.subscribe(choices)
   try {
     await run.follow(group)
   } catch (error) {
-    await closeQuietly(group, args.commit === 'auto')
+    await closeQuietly(group, commit === 'auto')
     throw error
   } finally {
     joined()
   }
-  await closeAndCommit(group, args.commit !== 'no')
+  await closeAndCommit(group, commit !== 'no')
   const isEmpty = run.count === 0 && !context.signal.aborted
   return args.failEmpty && isEmpty ? exitCodes.no : exitCodes.done
 }

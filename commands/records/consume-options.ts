@@ -63,9 +63,9 @@ export const consumeOptions = {
     aliases: ['c', 'num', 'max-messages'],
   }),
   group: text('read as a member of this consumer group', { letter: 'g', word: 'GROUP' }),
-  commit: choice(['auto', 'no', 'exit'])('with -g: commit every 5 s, never, or once at the end', {
-    fallback: 'auto',
-  }),
+  commit: choice(['auto', 'no', 'exit'])(
+    'with -g: commit every 5 s (auto, the default), never, or once at the end',
+  ),
   ...readOptions,
 }
 

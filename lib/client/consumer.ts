@@ -139,6 +139,7 @@ export class Consumer {
     this.#partitions = this.#partitions.filter(isKept)
     this.#deliveries = this.#deliveries.filter(({ state }) => isKept(state))
     this.#bufferedBytes = this.#deliveries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    if (this.#partitions.every(({ failure }) => failure !== this.#failure)) this.#failure = null
     this.#fetcher.assign(this.#partitions)
     this.#wake()
   }

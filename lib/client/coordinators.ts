@@ -186,7 +186,8 @@ export class Coordinators {
     if (error === null) return false
     if (error instanceof KafkaError) {
       if (isMoved(error)) this.forget(group)
-      return error.isRetriable
+      // COORDINATOR_LOAD_IN_PROGRESS: it has not begun either.
+      return isRepeatable ? error.isRetriable : isMoved(error) || error.code === 14
     }
     this.forget(group)
     const { cause } = error

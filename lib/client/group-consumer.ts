@@ -16,57 +16,24 @@
 import { type Deferred, deferred } from '../base/deferred.ts'
 import type { Offset, TopicPartition } from '../base/types.ts'
 import type { Timer } from '../io/clock.ts'
-import type { AssignorName } from './assignors/assignor.ts'
 import type { Client } from './client.ts'
-import { Consumer, type ConsumerOptions } from './consumer.ts'
+import { Consumer } from './consumer.ts'
 import { UnavailableError } from './errors.ts'
 import type { FetchedBatch } from './fetched-batch.ts'
+import {
+  type GroupConsumerOptions,
+  type GroupConsumerSettings,
+  groupConsumerDefaults,
+  type TopicChoice,
+} from './group-options.ts'
 import { GroupPositions } from './group-positions.ts'
-import { type GroupStart, startOffsets } from './group-start.ts'
+import { startOffsets } from './group-start.ts'
 import type { Member, MemberHost } from './member.ts'
 import { ClassicMember } from './member-classic.ts'
 import { ConsumerMember } from './member-consumer.ts'
 import { MemberLink } from './member-link.ts'
 import { type CommitOffset, commitOffsets } from './member-offsets.ts'
 import { keyOf } from './per-leader.ts'
-
-export interface GroupConsumerOptions extends ConsumerOptions {
-  readonly groupId: string
-  /** `classic` (the default), or `consumer`: KIP-848, where the brokers have it. */
-  readonly protocol?: 'classic' | 'consumer'
-  /** The name of a static member: who comes back under it within the session goes on where it was. */
-  readonly instanceId?: string
-  readonly rackId?: string
-  /** Classic: how long the group keeps a member that it does not hear of, in ms (default 45000). */
-  readonly sessionTimeoutMs?: number
-  /** Classic, in ms (default 3000, at most a third of the session). */
-  readonly heartbeatIntervalMs?: number
-  /** How long the reader may take between two calls of `next`, in ms (default 300000). */
-  readonly maxPollIntervalMs?: number
-  /** Classic, best first. Default: all, range first. Only `cooperative-sticky`: cooperative. */
-  readonly assignors?: readonly AssignorName[]
-  /** Consumer protocol: `uniform` or `range`; the group's own without it. */
-  readonly remoteAssignor?: string
-  /** Commits by itself: every `autoCommitIntervalMs`, before partitions go, and at the end (default true). */
-  readonly autoCommit?: boolean
-  /** In ms (default 5000). */
-  readonly autoCommitIntervalMs?: number
-  /** Where a partition begins of which the group has committed nothing (default `earliest`). */
-  readonly startAt?: GroupStart
-  /** Each partition ends where its log ends when we are given it (default false: followed). */
-  readonly untilEnd?: boolean
-  /** How often topics are looked at for new ones and new partitions, in ms (default 300000). */
-  readonly metadataMaxAgeMs?: number
-  /** Called inside `next`, before anything of these is handed out. */
-  readonly onAssigned?: (partitions: readonly TopicPartition[]) => void | Promise<void>
-  /** Called inside `next` or `close`, while they are still ours: `commit` is possible. */
-  readonly onRevoked?: (partitions: readonly TopicPartition[]) => void | Promise<void>
-  /** They are somebody else's by now: nothing of them can be committed. */
-  readonly onLost?: (partitions: readonly TopicPartition[]) => void | Promise<void>
-}
-
-/** A name, or what chooses among the names of all topics (internal ones excepted). */
-export type TopicChoice = string | RegExp | ((name: string) => boolean)
 
 /** Something that waits for the reader to be between two answers. */
 interface Duty {
@@ -78,25 +45,9 @@ interface Duty {
 /** Two heartbeats of a member that lets go of what comes to us. */
 const emptyWaitMs = 10_000
 
-/** What has a default. */
-type Settings = GroupConsumerOptions & Required<Pick<GroupConsumerOptions, keyof typeof defaults>>
-
-const defaults = {
-  protocol: 'classic',
-  sessionTimeoutMs: 45_000,
-  maxPollIntervalMs: 300_000,
-  assignors: ['range', 'cooperative-sticky', 'roundrobin', 'sticky'],
-  autoCommit: true,
-  autoCommitIntervalMs: 5000,
-  startAt: 'earliest',
-  untilEnd: false,
-  metadataMaxAgeMs: 300_000,
-  maxOfflineMs: Number.POSITIVE_INFINITY,
-} as const
-
 export class GroupConsumer {
   readonly #client: Client
-  readonly #options: Settings
+  readonly #options: GroupConsumerSettings
   readonly #consumer: Consumer
   readonly #link: MemberLink
   readonly #member: Member
@@ -118,7 +69,7 @@ export class GroupConsumer {
   #isClosed = false
 
   constructor(client: Client, options: GroupConsumerOptions) {
-    const settings: Settings = { ...defaults, ...options }
+    const settings: GroupConsumerSettings = { ...groupConsumerDefaults, ...options }
     const { groupId, instanceId = null, rackId = null, remoteAssignor = null } = options
     const { sessionTimeoutMs, maxPollIntervalMs } = settings
     this.#client = client

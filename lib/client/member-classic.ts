@@ -25,8 +25,8 @@ import { type Member, type MemberIdentity, type MemberParts, without } from './m
 import { sendHeartbeats } from './member-heartbeats.ts'
 import { assignAsLeader, countPartitions } from './member-leader.ts'
 import { Signal } from './member-link.ts'
-import { byTopic } from './per-leader.ts'
 import { orAborted } from './or-aborted.ts'
+import { byTopic } from './per-leader.ts'
 
 const protocolType = 'consumer'
 /** JoinGroup is answered when the group is complete: the coordinator gets that much longer. */

@@ -5,8 +5,8 @@
  */
 
 import { DecodeError, KafkaError } from '../base/errors.ts'
-import { encodeAssignment, decodeSubscription } from '../protocol/consumer-protocol.ts'
 import type { JoinGroupResponse } from '../protocol/apis/join-group.ts'
+import { decodeSubscription, encodeAssignment } from '../protocol/consumer-protocol.ts'
 import type { AssignorName, SubscribedMember } from './assignors/assignor.ts'
 import { assignors } from './assignors/index.ts'
 import type { Client } from './client.ts'

@@ -4,8 +4,8 @@
  * because a broker answers one request of a connection after the other: heartbeats would wait.
  */
 
-import { KafkaError } from '../base/errors.ts'
 import { type Deferred, deferred } from '../base/deferred.ts'
+import { KafkaError } from '../base/errors.ts'
 import type { Encodable, RequestOf, ResponseOf } from '../protocol/schema.ts'
 import type { AnyApi, Connection } from '../wire/connection.ts'
 import { ConnectionError } from '../wire/connection-error.ts'

@@ -12,6 +12,7 @@
 
 import { assert } from '../base/assert.ts'
 import type { Chunks } from '../base/bytes.ts'
+import { KafkaError } from '../base/errors.ts'
 
 const twoTo32 = 2 ** 32
 const twoTo53 = 2 ** 53
@@ -106,7 +107,10 @@ export class Writer {
   /** An int16 length, then UTF-8. */
   text(value: string): void {
     const size = Buffer.byteLength(value)
-    assert(size <= 0x7fff, `string of ${size} bytes, at most 32767 fit`)
+    // It may come from a client that sent it in a newer version, whose strings have no such limit.
+    if (size > 0x7fff) {
+      throw new KafkaError('UNSUPPORTED_VERSION', `string of ${size} bytes, at most 32767 fit`)
+    }
     this.int16(size)
     this.#utf8(value, size)
   }

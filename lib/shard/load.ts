@@ -28,10 +28,19 @@ export async function loadShard({
 }): Promise<number> {
   let offset = log.startOffset
   let records = 0
+  let isWritten = false
   while (isCurrent() && offset < log.endOffset) {
     const { batches, release } = await log.read(offset, { maxBytes })
     try {
-      if (!isCurrent() || batches.length === 0) break
+      if (!isCurrent()) break
+      if (batches.length === 0) {
+        // An earlier shard's last batches may be on their way to the disk. Else compaction took them.
+        if (isWritten) break
+        await log.whenCommitted(log.endOffset)
+        isWritten = true
+        continue
+      }
+      isWritten = false
       for (const batch of batches) {
         records += replayBatch(shard, batch, offset)
         offset = lastOffsetOf(batch.header) + 1

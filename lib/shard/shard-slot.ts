@@ -3,15 +3,17 @@
  * The log of the partition stays the same; the shard over it is made anew for each try.
  */
 
-import { AssertionError } from '../base/assert.ts'
-import { DecodeError, type ErrorName, errorName, KafkaError } from '../base/errors.ts'
+import { AssertionError, assert } from '../base/assert.ts'
+import { KafkaError } from '../base/errors.ts'
 import type { LeaderEpoch, Offset } from '../base/types.ts'
 import type { Timer } from '../io/clock.ts'
 import type { Env } from '../io/env.ts'
 import type { ClusterImage } from '../metadata/image.ts'
+import { coordinatorError } from './coordinator-error.ts'
 import { loadShard } from './load.ts'
 import { type BatchOfRecords, batchesOf } from './record-batches.ts'
 import type { Shard, ShardContext, ShardLog, ShardResult } from './shard.ts'
+import { untilDeadline } from './until-deadline.ts'
 
 export interface ShardSlotOptions<S extends Shard> {
   readonly env: Env
@@ -49,6 +51,8 @@ export class ShardSlot<S extends Shard> {
   /** Changes with each shard, so that what began under an earlier one ends without an effect. */
   #generation = 0
   #waiting = 0
+  /** An operation runs, or its records are replayed. */
+  #isBusy = false
   /** The commit of everything appended so far; null when all is committed. */
   #commit: Promise<void> | null = null
 
@@ -94,12 +98,23 @@ export class ShardSlot<S extends Shard> {
         `${name}: ${waitingMax} requests wait for its log`,
       )
     }
-    const result = operation(shard)
+    const result = this.#alone(() => operation(shard))
     // It may be rejected before it is awaited: by the shard's end, while the commit is under way.
     if (result.response instanceof Promise) result.response.catch(() => {})
     const commit = this.#append(shard, result)
     if (commit !== null) await this.#untilDeadline(commit)
     return result.response
+  }
+
+  /** Operations and replay run one after the other, never one within another. */
+  #alone<T>(run: () => T): T {
+    assert(!this.#isBusy, `${this.name}: an operation within another`)
+    this.#isBusy = true
+    try {
+      return run()
+    } finally {
+      this.#isBusy = false
+    }
   }
 
   /** Appends and replays the records; the commit of all that the operation could see, or null. */
@@ -108,21 +123,17 @@ export class ShardSlot<S extends Shard> {
     if (records.length === 0) return this.#seen(onCommitted)
     const { log, env } = this.#options
     const nowMs = env.clock.nowMs()
-    let batches: BatchOfRecords[]
-    let endOffset: Offset = -1
+    const startOffset = log.endOffset
     try {
-      batches = batchesOf(result, { nowMs, batchBytesMax: log.batchBytesMax })
-      for (const { bytes, records: replayed } of batches) {
+      for (const batch of batchesOf(result, { nowMs, batchBytesMax: log.batchBytesMax })) {
         const baseOffset = log.endOffset
-        endOffset = log.append(bytes)
-        replayed.forEach((record, index) => {
-          shard.replay(record, { offset: baseOffset + index, timestampMs: nowMs, producerId: -1 })
-        })
+        log.append(batch.bytes)
+        this.#alone(() => replayBatch(shard, batch, { baseOffset, nowMs }))
       }
     } catch (error) {
-      throw this.#onRefused(result, { error, isPartial: endOffset !== -1 })
+      throw this.#onRefused(result, { error, isPartial: log.endOffset > startOffset })
     }
-    return this.#follow(log.whenCommitted(endOffset), onCommitted)
+    return this.#follow(log.whenCommitted(log.endOffset), onCommitted)
   }
 
   /** The operation wrote nothing: what it saw has still to be committed. */
@@ -156,27 +167,11 @@ export class ShardSlot<S extends Shard> {
 
   async #untilDeadline(commit: Promise<void>): Promise<void> {
     const { env, timeoutMs } = this.#options
-    const limitMs = timeoutMs()
     this.#waiting++
-    let timer: Timer | null = null
-    const deadline = new Promise<never>((_resolve, reject) => {
-      timer = env.clock.timer(
-        limitMs,
-        () =>
-          reject(
-            new KafkaError(
-              'COORDINATOR_NOT_AVAILABLE',
-              `${this.name}: not committed within ${limitMs} ms`,
-            ),
-          ),
-        { unref: true },
-      )
-    })
     try {
-      await Promise.race([commit, deadline])
+      await untilDeadline(env.clock, commit, { timeoutMs: timeoutMs(), what: this.name })
     } finally {
       this.#waiting--
-      ;(timer as Timer | null)?.cancel()
     }
   }
 
@@ -295,24 +290,12 @@ export class ShardSlot<S extends Shard> {
   }
 }
 
-/** What a client of a coordinator is told when its log refuses or fails. */
-const told: Partial<Record<string, ErrorName>> = {
-  UNKNOWN_TOPIC_OR_PARTITION: 'COORDINATOR_NOT_AVAILABLE',
-  NOT_ENOUGH_REPLICAS: 'COORDINATOR_NOT_AVAILABLE',
-  REQUEST_TIMED_OUT: 'COORDINATOR_NOT_AVAILABLE',
-  NOT_LEADER_OR_FOLLOWER: 'NOT_COORDINATOR',
-  KAFKA_STORAGE_ERROR: 'NOT_COORDINATOR',
-  MESSAGE_TOO_LARGE: 'UNKNOWN_SERVER_ERROR',
-  RECORD_LIST_TOO_LARGE: 'UNKNOWN_SERVER_ERROR',
-}
-
-function coordinatorError(error: unknown): KafkaError {
-  if (error instanceof KafkaError) {
-    return new KafkaError(told[errorName(error.code)] ?? error.code, error.message, {
-      cause: error,
-    })
+function replayBatch(
+  shard: Shard,
+  { records }: BatchOfRecords,
+  { baseOffset, nowMs }: { baseOffset: Offset; nowMs: number },
+): void {
+  for (const [index, record] of records.entries()) {
+    shard.replay(record, { offset: baseOffset + index, timestampMs: nowMs, producerId: -1 })
   }
-  const what = error instanceof DecodeError ? 'a record cannot be read' : 'unexpected error'
-  const why = error instanceof Error ? error.message : String(error)
-  return new KafkaError('COORDINATOR_NOT_AVAILABLE', `${what}: ${why}`, { cause: error })
 }

@@ -68,7 +68,8 @@ export interface ShardContext {
   readonly image: ClusterImage
   /**
    * An operation that nobody asked for, of a timer for instance. It runs at once unless the shard
-   * was closed meanwhile; its failure closes the shard like any other.
+   * was closed meanwhile; its failure closes the shard like any other. Never from within another
+   * operation or replay: from a timer, from onCommitted, or once loaded.
    */
   write(operation: () => ShardResult<void>): void
 }
@@ -90,7 +91,7 @@ export interface ShardLog {
    * never will be under this leader: leadership went, or the disk failed.
    */
   whenCommitted(endOffset: Offset): Promise<void>
-  /** Whole batches from the one that holds `offset` on, committed or not; none at the end. */
+  /** Whole batches from the one that holds `offset` on, committed or not; none where nothing is written yet. */
   read(offset: Offset, options: { readonly maxBytes: number }): Promise<ShardLogRead>
 }
 

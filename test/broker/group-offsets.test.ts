@@ -1,6 +1,7 @@
 import { errorCode, errorName } from '../../lib/base/errors.ts'
 import { zeroUuid } from '../../lib/base/uuid.ts'
 import { singleNodeConfigs } from '../../lib/config/broker-groups.ts'
+import { type MemoryEnv, memoryEnv } from '../../lib/io/memory/env.ts'
 import { CreateTopics } from '../../lib/protocol/apis/create-topics.ts'
 import { DeleteTopics } from '../../lib/protocol/apis/delete-topics.ts'
 import { DescribeConfigs } from '../../lib/protocol/apis/describe-configs.ts'
@@ -9,6 +10,7 @@ import { Metadata } from '../../lib/protocol/apis/metadata.ts'
 import { OffsetCommit, type OffsetCommitRequest } from '../../lib/protocol/apis/offset-commit.ts'
 import { OffsetDelete } from '../../lib/protocol/apis/offset-delete.ts'
 import { OffsetFetch } from '../../lib/protocol/apis/offset-fetch.ts'
+import { decodeResponse } from '../../lib/protocol/codec.ts'
 import {
   decodeGroupRecord,
   type GroupRecord,
@@ -284,6 +286,15 @@ test('offsets are kept under the empty group id, as Java once did', async () => 
   await world.stop()
 })
 
+test('a group id that no record can hold is refused, and the broker goes on', async () => {
+  const world = await started()
+  const groupId = 'ä'.repeat(16_384)
+  assert.equal(await commit(world, { a: [[0, 1]] }, { groupId }), ['a-0=INVALID_GROUP_ID'])
+  assert.equal(await fetch(world, { groupId }), ['INVALID_GROUP_ID'])
+  assert.equal(await commit(world, { a: [[0, 1]] }), ['a-0=NONE'])
+  await world.stop()
+})
+
 test('what was never committed reads as -1 without an error', async () => {
   const world = await started()
   for (let version = 0; version <= 10; version++) {
@@ -364,6 +375,59 @@ test('offsets outlive a stop and a crash', async () => {
   await after.stop()
 })
 
+test('a power cut at any moment loses no offset that was confirmed', async () => {
+  const env = memoryEnv({ seed: 5 })
+  let world = await Scenario.start({ env, topics, configs })
+  await find(world, 'g')
+  const groups = ['g0', 'g1', 'g2', 'g3']
+  const confirmed = new Map(groups.map((group) => [group, -1]))
+  let next = 1
+  let partly = 0
+  for (let round = 0; round < 12; round++) {
+    const clients = await Promise.all(groups.map(() => world.connect()))
+    let operations = 1 + ((round * 7) % 60)
+    env.disk.beforeEach = () => {
+      if (--operations === 0) cut(env)
+      return undefined
+    }
+    const sent = groups.map((groupId, index) =>
+      Array.from({ length: 15 }, () => {
+        const committedOffset = next++
+        const partitions = [{ partitionIndex: 0, committedOffset, committedMetadata: '' }]
+        clients[index]?.send(OffsetCommit, 9, { groupId, topics: [{ name: 'a', partitions }] })
+        return committedOffset
+      }),
+    )
+    await env.clock.settle()
+    env.disk.beforeEach = () => undefined
+    cut(env)
+    groups.forEach((group, index) => {
+      for (const frame of clients[index]?.frames ?? []) {
+        const { body } = decodeResponse(OffsetCommit, 9, frame)
+        const isDone = body.topics[0]?.partitions[0]?.errorCode === 0
+        const offset = sent[index]?.shift() ?? 0
+        if (isDone) confirmed.set(group, offset)
+      }
+    })
+    const left = sent.flat().length
+    if (left > 0 && left < 60) partly++
+    world = await Scenario.start({ env, topics, configs })
+    for (const [groupId, offset] of confirmed) {
+      const [found] = await fetch(world, { groupId, wanted: { a: [0] } })
+      const now = Number(found?.split('@')[1])
+      assert.ok(now >= offset, `round ${round}: ${groupId} has ${now}, ${offset} was confirmed`)
+      confirmed.set(groupId, now)
+    }
+  }
+  assert.ok(partly > 3, `cut in the middle ${partly} times`)
+  await world.stop()
+})
+
+function cut(env: MemoryEnv): void {
+  env.disk.crash()
+  env.network.cut()
+}
+
 test('a record is what Kafka writes: version 4 with the topic id, 1 with a time to expire', async () => {
   const world = await started()
   const now = world.env.clock.nowMs()
@@ -411,6 +475,27 @@ test('a commit may say itself when it expires', async () => {
   await world.stop()
 })
 
+test('any retention a client may ask for can be kept', async () => {
+  const world = await started()
+  const now = world.env.clock.nowMs()
+  const extremes = [2 ** 63, 2 ** 53 - 1, 0, -2, -(2 ** 53), -(2 ** 63)]
+  for (const retentionTimeMs of extremes) {
+    assert.equal(await commit(world, { a: [[0, 1]] }, { version: 3, retentionTimeMs }), [
+      'a-0=NONE',
+    ])
+  }
+  for (const at of [2 ** 63, -(2 ** 63), 0, -2]) {
+    assert.equal(await commit(world, { a: [[1, 2 ** 63]] }, { version: 1, at }), ['a-1=NONE'])
+  }
+  const expiries = (await stored(world)).flatMap(({ value }) =>
+    value !== null && 'expireTimestamp' in value ? [value.expireTimestamp] : [],
+  )
+  assert.equal(expiries.slice(0, 6), [2 ** 63, 2 ** 63, now, now - 2, 0, 0])
+  await world.env.clock.advance(700_000)
+  assert.equal(await fetch(world), [])
+  await world.stop()
+})
+
 test('offsets of a deleted topic go, and one made again begins without', async () => {
   const world = await started()
   await commit(world, { a: [[0, 1]], b: [[0, 2]] })
@@ -430,6 +515,32 @@ test('clients may not write the topic', async () => {
   const world = await started()
   const refused = await world.produce(offsetsTopic, batch(['x'], { key: 'k' }))
   assert.is(refused.errorCode, errorCode('INVALID_TOPIC_EXCEPTION'))
+  await world.stop()
+})
+
+test('a disk that hangs: whoever commits or reads is told in time, and nothing is lost', async () => {
+  const world = await started()
+  const { env } = world
+  let release = () => {}
+  const hang = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  env.disk.beforeEach = (operation) => (operation === 'sync' ? hang : undefined)
+  const client = await world.connect()
+  const partitions = [{ partitionIndex: 0, committedOffset: 8, committedMetadata: '' }]
+  client.send(OffsetCommit, 9, { groupId: 'g', topics: [{ name: 'a', partitions }] })
+  await env.clock.advance(5000)
+  const { topics: answer } = await client.answer(OffsetCommit, 9)
+  assert.is(errorName(answer[0]?.partitions[0]?.errorCode ?? 0), 'COORDINATOR_NOT_AVAILABLE')
+  client.send(OffsetFetch, 7, { groupId: 'g', topics: null })
+  await env.clock.advance(5000)
+  // Older consumers know no other error here that makes them try again.
+  const refused = await client.answer(OffsetFetch, 7)
+  assert.is(errorName(refused.errorCode), 'NOT_COORDINATOR')
+  env.disk.beforeEach = () => undefined
+  release()
+  await env.clock.settle()
+  assert.equal(await fetch(world), ['a-0@8'])
   await world.stop()
 })
 

@@ -155,6 +155,13 @@ const asking = [
   'config get topic a',
   'config set topic a retention.ms=1',
   'config unset topic a retention.ms',
+  'lag',
+  'lag g --max 1000',
+  'group list',
+  'group describe g',
+  'group reset g --to start',
+  'group delete g --yes',
+  'group forget g --topic a --yes',
   'cluster info',
   'cluster wait --timeout 300ms',
   'api-versions',
@@ -169,7 +176,7 @@ test(
       assert.equal([code, stdout], [5, ''], line)
       const expected = `ottla ${line
         .split(' ')
-        .slice(0, line.startsWith('api') ? 1 : 2)
+        .slice(0, /^api|^lag/.test(line) ? 1 : 2)
         .join(' ')}: cannot reach ${address}: connection refused (`
       assert.ok(stderr.startsWith(expected), `${line}: ${stderr}`)
       assert.ok(stderr.endsWith('; is a broker running? ottla broker start\n'), stderr)

@@ -6,9 +6,9 @@
 import type { AssignorName } from '../../lib/client/assignors/assignor.ts'
 import { Client } from '../../lib/client/client.ts'
 import { GroupConsumer } from '../../lib/client/group-consumer.ts'
-import { randomBelow } from '../../lib/io/random.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { seededRandom } from '../../lib/io/memory/random.ts'
+import { randomBelow } from '../../lib/io/random.ts'
 import { BatchBuilder } from '../../lib/record/builder.ts'
 import { assert, suite } from '../support/suite.ts'
 import { FakeCluster, type FakePartition } from './support/fake-cluster.ts'
@@ -58,7 +58,7 @@ class Chaos {
   readonly lives = new Set<Life>()
   /** How often each record was read, by partition and offset. */
   readonly reads = Array.from({ length: partitionCount }, () => [] as number[])
-  failure: unknown = null
+  failure: Error | null = null
 
   constructor(cluster: FakeCluster) {
     this.cluster = cluster
@@ -75,7 +75,7 @@ class Chaos {
     const life = new Life(this, assignors)
     this.lives.add(life)
     life.ended.catch((error: unknown) => {
-      this.failure ??= error
+      this.failure ??= error instanceof Error ? error : new Error(String(error))
     })
   }
 
@@ -153,7 +153,7 @@ async function run(seed: number, kills: boolean, assignors: readonly AssignorNam
 for (const kills of [false, true]) {
   for (const assignors of [['range'], ['sticky'], ['cooperative-sticky']] as const) {
     test(`${assignors.join()}, ${kills ? 'with' : 'without'} members that die`, async () => {
-      for (let seed = 1; seed <= 4; seed++) await run(seed, kills, assignors)
+      for (let seed = 1; seed <= 2; seed++) await run(seed, kills, assignors)
     })
   }
 }

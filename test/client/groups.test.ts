@@ -1,9 +1,9 @@
 /** Groups asked of coordinators that move, load, die, or know only old versions. */
 
+import type { ErrorName } from '../../lib/base/errors.ts'
 import { Admin } from '../../lib/client/admin.ts'
 import { Client } from '../../lib/client/client.ts'
 import { Coordinators } from '../../lib/client/coordinators.ts'
-import type { ErrorName } from '../../lib/base/errors.ts'
 import { encodeAssignment } from '../../lib/protocol/consumer-protocol.ts'
 import { assert, suite } from '../support/suite.ts'
 import { drive } from './support/drive.ts'

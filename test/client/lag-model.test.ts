@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { type LagInput, lagOf, worstSeconds } from '../../lib/client/lag-model.ts'
 import { assert, suite } from '../support/suite.ts'
 

@@ -3,7 +3,8 @@
 import { type ErrorName, errorCode } from '../../lib/base/errors.ts'
 import type { TopicPartition } from '../../lib/base/types.ts'
 import { Client } from '../../lib/client/client.ts'
-import { GroupConsumer, type GroupConsumerOptions } from '../../lib/client/group-consumer.ts'
+import { GroupConsumer } from '../../lib/client/group-consumer.ts'
+import type { GroupConsumerOptions } from '../../lib/client/group-options.ts'
 import {
   ConsumerGroupHeartbeat,
   type ConsumerGroupHeartbeatRequest,

@@ -60,7 +60,11 @@ async function startOttla(): Promise<Target> {
 async function startKafka(): Promise<Target | string> {
   const kafka = await apacheKafka()
   if (typeof kafka === 'string') return kafka
-  const broker = await kafka.startBroker()
+  // Kafka 4.3 gives new assignments at most once a second, and computes them later (KIP-1263).
+  const broker = await kafka.startBroker({
+    'group.consumer.assignment.interval.ms': '0',
+    'group.consumer.assignor.offload.enable': 'false',
+  })
   return {
     peer: await Peer.connect('kafka', broker.address),
     close: async () => {

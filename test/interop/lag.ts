@@ -73,7 +73,7 @@ class Bench {
   }
 }
 
-const dash = (value: unknown) => (value === null || value === undefined ? '-' : String(value))
+const dash = (value: string | number | null) => (value === null ? '-' : String(value))
 
 /** GROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG CONSUMER-ID HOST CLIENT-ID of Kafka's tool. */
 async function theirRows(bench: Bench, name: string): Promise<string[]> {

@@ -366,6 +366,29 @@ test('a log that cannot be read is tried again, after growing pauses', async () 
   assert.is(await world.runtime.read(0, sumOf('a')), 0)
 })
 
+test('a shard that is read again waits for what is on its way to the disk', async () => {
+  const { world, log } = await SumsWorld.leading()
+  log.commitsAtOnce = false
+  log.hidesUncommitted = true
+  const written = world.runtime.write(0, add('a', 5))
+  world.runtime.lead(0, 1, log)
+  await world.settle()
+  assert.is(world.runtime.isLoading, true)
+  log.commit()
+  await written
+  await world.settle()
+  assert.is(await world.runtime.read(0, sumOf('a')), 5)
+})
+
+test('a log may end in a gap that compaction left', async () => {
+  const log = new MemoryLog()
+  log.put([record('a', 1)])
+  log.endOffset = 7
+  log.commit()
+  const { world } = await SumsWorld.leading(log)
+  assert.is(await world.runtime.read(0, sumOf('a')), 1)
+})
+
 test('not more than four shards are read at a time, and all in the end', async () => {
   const world = new SumsWorld()
   const gates: (() => void)[] = []

@@ -10,6 +10,7 @@
 
 import { KafkaError } from '../../base/errors.ts'
 import { consumerGroupHeartbeat as heartbeat } from '../../coordinator/group/consumer-heartbeat.ts'
+import { loadRegexEngine } from '../../coordinator/group/consumer-regex.ts'
 import { ConsumerGroupHeartbeat } from '../../protocol/apis/consumer-group-heartbeat.ts'
 import { handle, kafkaErrorOf } from '../handler.ts'
 
@@ -25,6 +26,7 @@ export const consumerGroupHeartbeat = handle(
         )
       }
       if (request.groupId === '') throw new KafkaError('INVALID_REQUEST', 'groupId is empty')
+      if (request.subscribedTopicRegex) await loadRegexEngine()
       return await broker.groups.write(request.groupId, (shard) =>
         heartbeat(shard, request, client),
       )

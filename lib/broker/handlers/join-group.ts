@@ -4,15 +4,16 @@
  * first; v5 groupInstanceId; v6 flexible; v7 protocolType, and protocolName may be null; v8 reason;
  * v9 skipAssignment.
  * Differs from Kafka: metadata larger than message.max.bytes is refused here, not when the group is
- * stored; a join that the member sends again ends the one that waits.
+ * stored, and a group whose members say eight times that is full; a join that the member sends again
+ * ends the one that waits; a pending id with an instance id is an unknown member, not a server error.
  * Yields INVALID_GROUP_ID, INVALID_SESSION_TIMEOUT, UNKNOWN_MEMBER_ID, MEMBER_ID_REQUIRED,
  * FENCED_INSTANCE_ID, INCONSISTENT_GROUP_PROTOCOL, GROUP_MAX_SIZE_REACHED, MESSAGE_TOO_LARGE,
  * REBALANCE_IN_PROGRESS, and what finding the coordinator yields.
  */
 
 import { errorCode } from '../../base/errors.ts'
-import { joinAnyGroup as join } from '../../coordinator/group/consumer-classic.ts'
 import type { JoinAnswer } from '../../coordinator/group/classic-member.ts'
+import { joinAnyGroup as join } from '../../coordinator/group/consumer-classic.ts'
 import { JoinGroup } from '../../protocol/apis/join-group.ts'
 import { handle, kafkaErrorOf } from '../handler.ts'
 

@@ -6,8 +6,8 @@
  *     ^                     |  ^                                        |                            |
  *     +-- nobody is left ---+  +------ somebody joins, leaves, dies ----+----------------------------+
  *
- * A pure state machine: it knows no clock, writes no record, and nothing in it waits. Time-outs and
- * records are classic-rebalance.ts. Each completed join begins a generation.
+ * A state machine that makes no timer and writes no record: those are classic-rebalance.ts. Each
+ * completed join begins a generation.
  *
  * Invariants: `awaitingJoinCount` members have a parked join; `staticMembers` maps to members;
  * `supportedProtocols` counts members; a parked join is only there in PreparingRebalance (or for the
@@ -28,6 +28,7 @@ import {
   type MemberOptions,
   type Parked,
   type SyncAnswer,
+  saidBytesOf,
 } from './classic-member.ts'
 import { consumerProtocolType, subscribedTopicsOf } from './classic-subscription.ts'
 import type { Deadline } from './deadline.ts'
@@ -83,6 +84,8 @@ export class ClassicGroup implements Group {
   /** Members of this generation that did not send SyncGroup yet. */
   readonly pendingSyncs = new Set<string>()
   awaitingJoinCount = 0
+  /** About the memory that the protocols of all members take. */
+  saidBytes = 0
   /** Somebody came while the first rebalance waits for more: it waits longer. */
   hasNewMember = false
   /**
@@ -398,6 +401,7 @@ export class ClassicGroup implements Group {
   }
 
   #count(protocols: readonly JoinProtocol[], difference: 1 | -1): void {
+    this.saidBytes += difference * saidBytesOf(protocols)
     for (const { name } of protocols) {
       const count = this.#support(name) + difference
       if (count === 0) this.#supportedProtocols.delete(name)

@@ -15,7 +15,13 @@ import type { Random } from '../../io/random.ts'
 import type { JoinGroupRequest } from '../../protocol/apis/join-group.ts'
 import type { ShardRecord, ShardResult } from '../../shard/shard.ts'
 import { ClassicGroup, joinError } from './classic-group.ts'
-import type { ClassicMember, JoinAnswer, JoinProtocol, Parked } from './classic-member.ts'
+import {
+  type ClassicMember,
+  type JoinAnswer,
+  type JoinProtocol,
+  type Parked,
+  saidBytesOf,
+} from './classic-member.ts'
 import {
   awaitPending,
   type ClassicShard,
@@ -50,8 +56,15 @@ const memberIdRequiredVersion = 4
 const skipAssignmentVersion = 9
 /** A new member does not know its id and cannot heartbeat: so long its JoinGroup may wait. */
 const newMemberJoinTimeoutMs = 300_000
+/** How much of a client id becomes part of a member id: ids given out are remembered for a while. */
+const clientIdPartMax = 255
+/** How much of a client's reason is logged; Java's clients cut it there too. */
+export const reasonMax = 255
 /** Ids given out to clients that have not come back; the oldest is forgotten first. */
 const pendingMax = 10_000
+
+/** What the members of a group say at most, in multiples of the largest record that can store it. */
+const saidBatchesMax = 8
 
 /** Answers, or parks the answer; errors are in it. The group is made for a member without an id. */
 export function joinGroup(
@@ -60,7 +73,7 @@ export function joinGroup(
   client: GroupClient,
 ): ShardResult<JoinAnswer> {
   const { groupId, memberId } = request
-  if (sizeOf(request.protocols) > shard.context.config()['message.max.bytes']) {
+  if (saidBytesOf(request.protocols) > shard.context.config()['message.max.bytes']) {
     return lenient([], joinError(memberId, 'MESSAGE_TOO_LARGE'))
   }
   const known = shard.groups.get(groupId)
@@ -118,6 +131,10 @@ function join(shard: ClassicShard, group: ClassicGroup, joining: Joining): Chang
     answer(joinError(memberId, 'INCONSISTENT_GROUP_PROTOCOL'))
     return []
   }
+  if (isTooMuchSaid(shard, group, joining)) {
+    answer(joinError(memberId, 'GROUP_MAX_SIZE_REACHED'))
+    return []
+  }
   if (memberId === '') return joinWithoutId(shard, group, joining)
   if (!group.pendingJoins.has(memberId)) return joinAgain(shard, group, joining)
   if (groupInstanceId !== null) {
@@ -131,7 +148,8 @@ function joinWithoutId(shard: ClassicShard, group: ClassicGroup, joining: Joinin
   const { request, client, answer } = joining
   const { groupInstanceId } = request
   const { random } = shard.context.env
-  const memberId = `${groupInstanceId ?? client.clientId}-${uuidText(random)}`
+  const prefix = groupInstanceId ?? client.clientId.slice(0, clientIdPartMax)
+  const memberId = `${prefix}-${uuidText(random)}`
   if (groupInstanceId !== null) {
     const oldMemberId = group.staticMembers.get(groupInstanceId)
     return oldMemberId === undefined
@@ -262,6 +280,13 @@ function hasRoomFor(shard: ClassicShard, group: ClassicGroup, memberId: string):
   }
 }
 
+/** Members that cannot be stored together would only take memory. */
+function isTooMuchSaid(shard: ClassicShard, group: ClassicGroup, { protocols, request }: Joining) {
+  const before = group.members.get(request.memberId)?.protocols ?? []
+  const size = group.saidBytes - saidBytesOf(before) + saidBytesOf(protocols)
+  return size > saidBatchesMax * shard.context.config()['message.max.bytes']
+}
+
 /** v0 has no rebalance time-out. The metadata outlives the frame it came in, so it is copied. */
 function termsOf(
   { protocols, rebalanceTimeoutMs, sessionTimeoutMs }: JoinGroupRequest,
@@ -283,14 +308,8 @@ function saidBy(source: Joining | ClassicMember) {
   return { protocols, rebalanceTimeoutMs, sessionTimeoutMs }
 }
 
-function sizeOf(protocols: readonly JoinProtocol[]): number {
-  let size = 0
-  for (const { name, metadata } of protocols) size += name.length + metadata.length
-  return size
-}
-
 function reasonOf({ reason }: JoinGroupRequest): string {
-  return `client's reason: ${reason || 'not provided'}`
+  return `client's reason: ${reason?.slice(0, reasonMax) || 'not provided'}`
 }
 
 /** A version 4 uuid as Java prints it. */

@@ -8,6 +8,7 @@ import type { HeartbeatRequest } from '../../protocol/apis/heartbeat.ts'
 import type { LeaveGroupRequest } from '../../protocol/apis/leave-group.ts'
 import type { ShardRecord, ShardResult } from '../../shard/shard.ts'
 import { ClassicGroup } from './classic-group.ts'
+import { reasonMax } from './classic-join.ts'
 import {
   type ClassicShard,
   completeJoinIfAllJoined,
@@ -74,8 +75,12 @@ function leave(
     if (!(error instanceof KafkaError)) throw error
     return { memberId, groupInstanceId, errorCode: error.code }
   }
-  const said = { group: group.groupId, member: memberId, instance: groupInstanceId, reason }
-  shard.context.env.log.info('group member left', said)
+  shard.context.env.log.info('group member left', {
+    group: group.groupId,
+    member: memberId,
+    instance: groupInstanceId,
+    reason: reason?.slice(0, reasonMax) ?? null,
+  })
   return { memberId, groupInstanceId, errorCode: 0 }
 }
 

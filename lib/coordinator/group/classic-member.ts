@@ -24,6 +24,16 @@ export interface JoinProtocol {
 
 export const noBytes = new Uint8Array(0)
 
+/** What an entry takes beside its bytes, roughly. */
+const entryBytes = 64
+
+/** About the memory that a member's protocols take. */
+export function saidBytesOf(protocols: readonly JoinProtocol[]): number {
+  let bytes = 0
+  for (const { name, metadata } of protocols) bytes += entryBytes + name.length + metadata.length
+  return bytes
+}
+
 /** What a member says of itself when it joins, and what a record remembers of it. */
 export interface MemberOptions {
   readonly memberId: string

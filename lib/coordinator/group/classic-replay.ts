@@ -66,7 +66,8 @@ function groupOf(groupId: string, value: StoredGroup): ClassicGroup {
   })
   for (const member of members) {
     const { memberId, groupInstanceId, clientId, clientHost, rebalanceTimeout } = member
-    if (group.members.has(memberId) || group.staticMembers.has(groupInstanceId ?? '')) continue
+    const isTaken = groupInstanceId !== null && group.staticMembers.has(groupInstanceId)
+    if (isTaken || group.members.has(memberId)) continue
     group.addMember({
       memberId,
       groupInstanceId,

@@ -297,15 +297,24 @@ function awaitJoin(shard: ConsumerShard, group: ConsumerGroup, member: ConsumerM
   startClassicTimeout(shard, group, { memberId, kind: 'join', ms })
 }
 
+interface Named {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+}
+
 /** UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID. */
-function classicMember(
+function knownMember(
   group: ConsumerGroup,
-  { memberId, groupInstanceId }: { memberId: string; groupInstanceId: string | null },
+  { memberId, groupInstanceId: instanceId }: Named,
 ): ConsumerMember {
-  const member =
-    groupInstanceId === null
-      ? group.member(memberId)
-      : staticMemberOf(group, { memberId, instanceId: groupInstanceId })
+  return instanceId === null
+    ? group.member(memberId)
+    : staticMemberOf(group, { memberId, instanceId })
+}
+
+/** UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID; also for members that do not speak the classic protocol. */
+function classicMember(group: ConsumerGroup, named: Named): ConsumerMember {
+  const member = knownMember(group, named)
   if (member.classic !== null) return member
   throw new KafkaError(
     'UNKNOWN_MEMBER_ID',
@@ -321,6 +330,7 @@ function checkGeneration(member: ConsumerMember, generationId: number): void {
   )
 }
 
+/** Members of either protocol: administrators remove them so. */
 function leave(
   shard: ConsumerShard,
   group: ConsumerGroup,
@@ -332,7 +342,7 @@ function leave(
       // An administrator knows the instance only.
       const isByInstance = memberId === '' && groupInstanceId !== null
       const known = isByInstance ? group.staticMembers.get(groupInstanceId) : undefined
-      const member = classicMember(group, { memberId: known ?? memberId, groupInstanceId })
+      const member = knownMember(group, { memberId: known ?? memberId, groupInstanceId })
       leaving.set(member.memberId, member)
       return { memberId: member.memberId, groupInstanceId, errorCode: 0 }
     } catch (error) {

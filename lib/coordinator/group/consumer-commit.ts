@@ -6,14 +6,22 @@
 
 import { KafkaError } from '../../base/errors.ts'
 import type { ConsumerGroup } from './consumer-group.ts'
-import type { ConsumerMember } from './consumer-member.ts'
-import type { Committer } from './group.ts'
+import { assignmentEpochOf, type ConsumerMember } from './consumer-member.ts'
+import type { CommittedTopics, Committer } from './group.ts'
 
 /** OffsetCommit's first version that knows member epochs. */
 const epochVersion = 9
 
-/** UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION, UNSUPPORTED_VERSION. */
-export function checkMemberCommit(group: ConsumerGroup, committer: Committer): void {
+/**
+ * A commit on its way while the member went to a newer epoch still counts for partitions that the
+ * member has had since then. UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION,
+ * UNSUPPORTED_VERSION.
+ */
+export function checkMemberCommit(
+  group: ConsumerGroup,
+  committer: Committer,
+  topics: CommittedTopics,
+): void {
   const { memberId, generationIdOrMemberEpoch: epoch, apiVersion } = committer
   if (epoch < 0 && group.isEmpty) return
   const member = group.member(memberId)
@@ -23,7 +31,19 @@ export function checkMemberCommit(group: ConsumerGroup, committer: Committer): v
       `OffsetCommit v${apiVersion}: members of the consumer protocol need v${epochVersion} or above`,
     )
   }
+  if (epoch < member.memberEpoch && topics.every((topic) => hasHad(member, topic, epoch))) return
   checkEpoch(member, epoch)
+}
+
+function hasHad(
+  member: ConsumerMember,
+  { topicId, partitions }: CommittedTopics[number],
+  epoch: number,
+): boolean {
+  return partitions.every(({ partitionIndex }) => {
+    const since = assignmentEpochOf(member, topicId, partitionIndex)
+    return since !== undefined && since <= epoch
+  })
 }
 
 /** UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION. */

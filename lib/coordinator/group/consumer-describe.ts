@@ -6,8 +6,9 @@
 import type { ClusterImage } from '../../metadata/image.ts'
 import type { ConsumerGroupDescribeResponse } from '../../protocol/apis/consumer-group-describe.ts'
 import type { Encodable } from '../../protocol/schema.ts'
-import { type Assignment, listed, noAssignment, type OwnedPartitions } from './assignment.ts'
+import { type Assignment, assignmentOf, listed, noAssignment } from './assignment.ts'
 import { consumerGroup } from './consumer-heartbeat.ts'
+import type { ConsumerMember } from './consumer-member.ts'
 import { type ConsumerShard, servedAssignors } from './consumer-shard.ts'
 import { chosenAssignor } from './consumer-target.ts'
 
@@ -38,15 +39,21 @@ export function describeConsumerGroup(
       clientHost: member.clientHost,
       subscribedTopicNames: [...member.subscribedTopicNames],
       subscribedTopicRegex: member.subscribedTopicRegex,
-      assignment: named(member.assigned, image),
+      assignment: named(allOwned(member), image),
       targetAssignment: named(group.targets.get(member.memberId) ?? noAssignment, image),
       memberType: member.classic === null ? memberTypes.consumer : memberTypes.classic,
     })),
   }
 }
 
+/** Also what it has still to give up: nobody else has it. */
+function allOwned({ assigned, pendingRevocation }: ConsumerMember): Assignment {
+  const all = [...listed(assigned), ...listed(pendingRevocation)]
+  return assignmentOf(all)
+}
+
 /** Without topics that have gone. */
-function named(assignment: Assignment | OwnedPartitions, image: ClusterImage) {
+function named(assignment: Assignment, image: ClusterImage) {
   const topicPartitions = listed(assignment).flatMap(({ topicId, partitions }) => {
     const topicName = image.topicNames.get(topicId)
     return topicName === undefined ? [] : [{ topicId, topicName, partitions }]

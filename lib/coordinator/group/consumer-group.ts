@@ -19,7 +19,7 @@ import { checkMemberCommit, checkMemberFetch } from './consumer-commit.ts'
 import { type ConsumerMember, isReconciledTo } from './consumer-member.ts'
 import { groupTombstones } from './consumer-records.ts'
 import { MemberTimers } from './consumer-timers.ts'
-import type { Committer, Group } from './group.ts'
+import type { CommittedTopics, Committer, Group } from './group.ts'
 
 /** The topics that a regular expression stood for when it was last looked at. */
 export interface ResolvedRegex {
@@ -130,8 +130,8 @@ export class ConsumerGroup implements Group {
     return this.subscribedTopics.has(topic)
   }
 
-  checkCommit(committer: Committer): void {
-    checkMemberCommit(this, committer)
+  checkCommit(committer: Committer, topics: CommittedTopics): void {
+    checkMemberCommit(this, committer, topics)
   }
 
   checkFetch(memberId: string | null, memberEpoch: number): void {

@@ -34,9 +34,9 @@ import {
 import { currentRecord } from './consumer-records.ts'
 import { type ConsumerShard, servedAssignors } from './consumer-shard.ts'
 import { advance, memberToJoin } from './consumer-steps.ts'
-import { nothingToUndo } from './offset-expiry.ts'
 import { removeMembers, startSession, updateRebalanceTimeout } from './consumer-timeouts.ts'
 import { groupToJoin } from './consumer-upgrade.ts'
+import { nothingToUndo } from './offset-expiry.ts'
 
 export type HeartbeatAnswer = Encodable<ConsumerGroupHeartbeatResponse>
 

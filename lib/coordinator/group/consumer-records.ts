@@ -6,12 +6,12 @@
 import type { TopicId } from '../../base/types.ts'
 import {
   ConsumerGroupCurrentMemberAssignment as CurrentAssignmentRecord,
-  ConsumerGroupMemberMetadata as MemberRecord,
   ConsumerGroupMetadata as GroupEpochRecord,
-  ConsumerGroupPartitionMetadata as TopicsRecord,
+  ConsumerGroupMemberMetadata as MemberRecord,
   ConsumerGroupRegularExpression as RegexRecord,
-  ConsumerGroupTargetAssignmentMember as TargetRecord,
   ConsumerGroupTargetAssignmentMetadata as TargetEpochRecord,
+  ConsumerGroupTargetAssignmentMember as TargetRecord,
+  ConsumerGroupPartitionMetadata as TopicsRecord,
 } from '../../protocol/coordinator/consumer-group-records.ts'
 import { encodeGroupRecord } from '../../protocol/coordinator/group-records.ts'
 import type { ShardRecord } from '../../shard/shard.ts'

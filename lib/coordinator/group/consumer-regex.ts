@@ -5,16 +5,30 @@
  * Source: KIP-848; apache/kafka: .../group/modern/consumer/TopicRegexResolver.java.
  */
 
-import { RE2JS } from 're2js'
+import type { RE2JS } from 're2js'
+import { assert } from '../../base/assert.ts'
 import { KafkaError } from '../../base/errors.ts'
 import type { ClusterImage } from '../../metadata/image.ts'
 import type { ResolvedRegex } from './consumer-group.ts'
+
+/** null until somebody needs it: most brokers never see an expression. */
+let engine: typeof RE2JS | null = null
+
+/** To be awaited before an operation that may bring a new expression: operations do not wait. */
+export async function loadRegexEngine(): Promise<void> {
+  if (engine === null) engine = (await import('re2js')).RE2JS
+}
+
+export function isRegexEngineLoaded(): boolean {
+  return engine !== null
+}
 
 /** Longer ones are refused: topic names have at most 249 characters. */
 const regexCharsMax = 4096
 
 /** INVALID_REGULAR_EXPRESSION. */
-export function compileRegex(regex: string): RE2JS {
+function compileRegex(regex: string): RE2JS {
+  assert(engine !== null, 'the engine of expressions is not loaded')
   const shown = JSON.stringify(regex.slice(0, 100))
   if (regex.length > regexCharsMax) {
     throw new KafkaError(
@@ -23,7 +37,7 @@ export function compileRegex(regex: string): RE2JS {
     )
   }
   try {
-    return RE2JS.compile(regex)
+    return engine.compile(regex)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new KafkaError('INVALID_REGULAR_EXPRESSION', `${shown} is no RE2 expression: ${reason}`)

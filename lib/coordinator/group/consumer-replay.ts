@@ -17,6 +17,7 @@ import {
   sortedNames,
 } from './consumer-member.ts'
 import { ownedOf } from './consumer-records.ts'
+import { loadRegexEngine } from './consumer-regex.ts'
 import { startMemberTimers } from './consumer-timeouts.ts'
 import type { GroupShard } from './group-shard.ts'
 
@@ -146,8 +147,17 @@ function replayRegex(
 /** The log was read: sessions of the members in it begin. */
 export function startConsumerGroups(shard: GroupShard): void {
   for (const group of shard.groups.values()) {
-    if (group instanceof ConsumerGroup) startMemberTimers(shard, group)
+    if (!(group instanceof ConsumerGroup)) continue
+    startMemberTimers(shard, group)
+    if (group.resolvedRegexes.size > 0) loadForRefresh(shard)
   }
+}
+
+/** Expressions are looked at again when topics come; until the engine is there, they stay as they were. */
+function loadForRefresh({ context }: GroupShard): void {
+  loadRegexEngine().catch((error) => {
+    context.env.log.error('regex engine not loaded', { reason: String(error) })
+  })
 }
 
 /** Groups look at the topics themselves, when a member reports (consumer-heartbeat.ts). */

@@ -30,6 +30,9 @@ import { type ConsumerShard, servedAssignors } from './consumer-shard.ts'
 import { refreshRegexes } from './consumer-subscription.ts'
 import { assignTargets, membersWith, metadataHash, subscribedTopicIds } from './consumer-target.ts'
 
+/** Kafka's first epoch with an assignment: 1 is that of a group whose expression is not resolved. */
+const firstEpoch = 2
+
 /** A member's report on its way through the steps. */
 export interface Report {
   /** As the log has it, or new. */
@@ -130,7 +133,7 @@ export function updateEpoch(
     group.checkedTopics = image.topics
     return group.groupEpoch
   }
-  const epoch = group.groupEpoch + 1
+  const epoch = group.groupEpoch === 0 ? firstEpoch : group.groupEpoch + 1
   records.push(groupEpochRecord(group.groupId, { epoch, metadataHash: hash }))
   return epoch
 }

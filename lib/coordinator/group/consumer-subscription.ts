@@ -9,7 +9,7 @@ import type { ShardRecord } from '../../shard/shard.ts'
 import type { ConsumerGroup, ResolvedRegex } from './consumer-group.ts'
 import type { ConsumerMember } from './consumer-member.ts'
 import { regexRecord, regexTombstone } from './consumer-records.ts'
-import { isSameTopics, resolveRegex } from './consumer-regex.ts'
+import { isRegexEngineLoaded, isSameTopics, resolveRegex } from './consumer-regex.ts'
 import type { ConsumerShard } from './consumer-shard.ts'
 
 const refreshMsMin = 10_000
@@ -72,6 +72,7 @@ function isRefreshDue(
   group: ConsumerGroup,
   { nowMs, topics }: { nowMs: number; topics: ConsumerGroup['regexTopics'] },
 ): boolean {
+  if (!isRegexEngineLoaded()) return false
   let lastMs = 0
   for (const { timestampMs } of group.resolvedRegexes.values()) {
     lastMs = Math.max(lastMs, timestampMs)

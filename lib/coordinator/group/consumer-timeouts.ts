@@ -12,8 +12,8 @@ import { ConsumerGroup } from './consumer-group.ts'
 import type { ConsumerMember } from './consumer-member.ts'
 import { groupEpochRecord, memberTombstones, regexTombstone } from './consumer-records.ts'
 import type { ConsumerShard } from './consumer-shard.ts'
-import { nothingToUndo } from './offset-expiry.ts'
 import { metadataHash } from './consumer-target.ts'
+import { nothingToUndo } from './offset-expiry.ts'
 
 /** Takes members out of the group. */
 export function removeMembers<R>(

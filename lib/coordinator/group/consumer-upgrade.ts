@@ -106,7 +106,9 @@ function converted(
   image: ClusterImage,
 ): ConsumerMember {
   const { groupId, generationId, protocolName } = classic
-  const metadata = member.metadata(protocolName ?? member.protocols[0]?.name ?? null)
+  // A member that has just joined may lack the protocol that the others last agreed on.
+  const isShared = member.protocols.some(({ name }) => name === protocolName)
+  const metadata = member.metadata(isShared ? protocolName : (member.protocols[0]?.name ?? null))
   let said: { topics: readonly string[]; rackId: string | null; owned: TopicPartitions[] }
   try {
     const { topics, rackId } = decodeSubscription(metadata)

@@ -141,12 +141,19 @@ export class GroupCoordinator {
   }
 }
 
+/** The strings in keys of records have a length of 16 bits. */
+const idBytesMax = 0x7fff
+
 /** Offsets may be kept under the empty group id, which Java's consumers once used. */
 interface GroupIdRule {
   readonly mayBeEmpty?: boolean
 }
 
 function checkGroupId(groupId: string, { mayBeEmpty = false }: GroupIdRule): void {
+  if (Buffer.byteLength(groupId) > idBytesMax) {
+    const message = `the group id has ${Buffer.byteLength(groupId)} bytes, at most ${idBytesMax} can be kept`
+    throw new KafkaError('INVALID_GROUP_ID', message)
+  }
   if (groupId === '' && !mayBeEmpty)
     throw new KafkaError('INVALID_GROUP_ID', 'the group id is empty')
 }

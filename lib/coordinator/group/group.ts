@@ -5,6 +5,7 @@
  */
 
 import type { KafkaError } from '../../base/errors.ts'
+import type { TopicId } from '../../base/types.ts'
 import type { ShardRecord } from '../../shard/shard.ts'
 
 /** As ListGroups and `kafka-groups` write them. */
@@ -20,6 +21,12 @@ export interface Committer {
   readonly apiVersion: number
 }
 
+/** The partitions of a commit. */
+export type CommittedTopics = readonly {
+  readonly topicId: TopicId
+  readonly partitions: readonly { readonly partitionIndex: number }[]
+}[]
+
 export interface Group {
   readonly groupId: string
   readonly type: GroupType
@@ -32,7 +39,7 @@ export interface Group {
    * Checks that this one may commit. UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID,
    * REBALANCE_IN_PROGRESS, STALE_MEMBER_EPOCH. A commit counts as a sign of life.
    */
-  checkCommit(committer: Committer): void
+  checkCommit(committer: Committer, topics: CommittedTopics): void
   /** Checks that this one may read offsets: OffsetFetch v9+. UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH. */
   checkFetch(memberId: string | null, memberEpoch: number): void
   /** Whether a member reads the topic: its offsets are neither deleted nor expired. */

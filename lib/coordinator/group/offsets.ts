@@ -14,6 +14,7 @@ import { errorCode, KafkaError } from '../../base/errors.ts'
 import type { LeaderEpoch, Offset, TopicId } from '../../base/types.ts'
 import { encodeGroupRecord } from '../../protocol/coordinator/group-records.ts'
 import { OffsetCommit } from '../../protocol/coordinator/offset-records.ts'
+import { int64Max } from '../../protocol/schema.ts'
 import type { ShardRecord, ShardResult } from '../../shard/shard.ts'
 import type { Committer, Group } from './group.ts'
 import type { CommittedOffset } from './group-offsets.ts'
@@ -82,8 +83,8 @@ export function commitOffsets(
   shard: GroupShard,
   request: CommitRequest,
 ): ShardResult<PartitionErrors> {
-  const { groupId, committer } = request
-  checkCommitter(shard.groups.get(groupId), groupId, committer)
+  const { groupId } = request
+  checkCommitter(shard.groups.get(groupId), request)
   const { config, env } = shard.context
   const metadataMax = config()['offset.metadata.max.bytes']
   const commit = { groupId, retentionTimeMs: request.retentionTimeMs, nowMs: env.clock.nowMs() }
@@ -102,8 +103,11 @@ export function commitOffsets(
   return { records, response, onRefused: nothingToUndo }
 }
 
-function checkCommitter(group: Group | undefined, groupId: string, committer: Committer): void {
-  if (group !== undefined) return group.checkCommit(committer)
+function checkCommitter(
+  group: Group | undefined,
+  { groupId, committer, topics }: CommitRequest,
+): void {
+  if (group !== undefined) return group.checkCommit(committer, topics)
   const { generationIdOrMemberEpoch, apiVersion } = committer
   if (generationIdOrMemberEpoch < 0) return
   throw new KafkaError(
@@ -131,7 +135,7 @@ function commitRecord(
     commitTimestamp: commitTimestamp === -1 ? nowMs : commitTimestamp,
   }
   if (retentionTimeMs !== -1) {
-    const expireTimestamp = nowMs + retentionTimeMs
+    const expireTimestamp = expiryOf(nowMs, retentionTimeMs)
     return encodeGroupRecord(ExpiringOffsetCommit, key, { ...value, expireTimestamp })
   }
   return encodeGroupRecord(OffsetCommit, key, {
@@ -139,6 +143,12 @@ function commitRecord(
     leaderEpoch: committedLeaderEpoch,
     topicId,
   })
+}
+
+/** Any int64 may come from a client; what no clock will reach stands for never. */
+function expiryOf(nowMs: number, retentionTimeMs: number): number {
+  const expireTimestamp = Math.max(nowMs + retentionTimeMs, 0)
+  return Number.isSafeInteger(expireTimestamp) ? expireTimestamp : int64Max
 }
 
 /** Only version 1 of the record has a place for the commit's own time to expire. */

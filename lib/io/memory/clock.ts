@@ -24,7 +24,7 @@ export class MemoryClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#wallMs
+    return Math.floor(this.#wallMs)
   }
 
   monotonicMs(): number {

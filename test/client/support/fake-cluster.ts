@@ -260,7 +260,7 @@ export class FakeCluster {
     } else if (api === Fetch && isEmptyFetch(answer)) {
       // As a broker does: it waits for records before it says that there are none.
       this.env.clock.timer((body as FetchRequest).maxWaitMs, () => {
-        stream.write(reply({ ...this.#answer(node, { api, body, error }) }))
+        stream.write(reply(this.#fetch(node, body as FetchRequest, error)))
       })
     } else {
       const { throttleTimeMs = 0 } = faults

@@ -159,7 +159,7 @@ test('whatever the group: each partition has one owner that reads it, and shares
     for (const topic of 'abcdef') counts[topic] = randomBelow(random, 12)
     const isSame = seed % 3 === 0
     let lines = Array.from({ length: 1 + randomBelow(random, 9) }, (_, index) => {
-      const some = [...'abcdef'].filter(() => isSame || randomBelow(random, 2) === 0)
+      const some = 'abcdef'.split('').filter(() => isSame || randomBelow(random, 2) === 0)
       return `m${index}: ${some.join(' ')}`
     })
     for (let change = 0; change < 12; change++) {

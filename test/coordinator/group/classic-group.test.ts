@@ -1,10 +1,12 @@
 import { errorName, KafkaError } from '../../../lib/base/errors.ts'
 import type { BrokerConfig } from '../../../lib/config/broker.ts'
+import { describeGroup } from '../../../lib/coordinator/group/classic-describe.ts'
 import type { ClassicGroup } from '../../../lib/coordinator/group/classic-group.ts'
 import type { JoinAnswer } from '../../../lib/coordinator/group/classic-member.ts'
-import { describeGroup } from '../../../lib/coordinator/group/classic-describe.ts'
 import { deleteGroup, listGroups } from '../../../lib/coordinator/group/group-admin.ts'
 import type { JoinGroupRequest } from '../../../lib/protocol/apis/join-group.ts'
+import { GroupMetadata } from '../../../lib/protocol/coordinator/classic-group-records.ts'
+import { encodeGroupRecord } from '../../../lib/protocol/coordinator/group-records.ts'
 import { assert, suite } from '../../support/suite.ts'
 import {
   type Call,
@@ -803,4 +805,54 @@ test('ids that nobody uses are bounded', async () => {
   await w.advance(0)
   assert.is(w.group().pendingJoins.size, 10_000)
   assert.is(w.group().pendingJoins.has(answerOf(first).memberId ?? ''), false)
+})
+
+test('what the members of a group say is bounded', async () => {
+  const w = await world()
+  const large = [{ name: 'range', metadata: new Uint8Array(1_000_000) }]
+  for (let count = 0; count < 8; count++) w.join({ protocols: large }, 3)
+  const last = w.join({ protocols: large }, 3)
+  await w.advance(0)
+  assert.is(errorOf(last), 'GROUP_MAX_SIZE_REACHED')
+  assert.is(w.group().members.size, 8)
+})
+
+test('a long client id is cut in the ids of members', async () => {
+  const w = await world()
+  const call = w.join({}, 4, 'x'.repeat(30_000))
+  await w.advance(0)
+  assert.is(answerOf(call).memberId?.length, 255 + 37)
+})
+
+test('a record with a member twice, and an instance twice: the first counts', async () => {
+  const w = await world()
+  const member = {
+    clientId: 'app',
+    clientHost: '/127.0.0.1',
+    rebalanceTimeout: -1,
+    sessionTimeout: 10_000,
+    subscription: subscription(['t']),
+    assignment: new Uint8Array(0),
+  }
+  const value = {
+    protocolType: 'consumer',
+    generation: 7,
+    protocol: 'range',
+    leader: 'gone',
+    members: [
+      { ...member, memberId: 'a' },
+      { ...member, memberId: 'a', sessionTimeout: 1 },
+      { ...member, memberId: 'b', groupInstanceId: 'i' },
+      { ...member, memberId: 'c', groupInstanceId: 'i' },
+      { ...member, memberId: 'd' },
+    ],
+  }
+  const record = encodeGroupRecord(GroupMetadata, { group: 'g' }, value)
+  await w.write(() => ({ records: [record], response: undefined })).done
+  await w.restart()
+  assert.equal([...w.group().members.keys()], ['a', 'b', 'd'])
+  assert.is(w.group().members.get('a')?.rebalanceTimeoutMs, 10_000)
+  await w.advance(60_000)
+  assert.is(w.group().state, 'Empty')
+  assert.equal(w.fatal, [])
 })

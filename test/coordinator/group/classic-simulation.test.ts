@@ -21,7 +21,7 @@ const test = suite('classic groups, simulated')
 
 const clientCount = 8
 const partitionCount = 12
-const generationsPerSeed = 500
+const generationsPerSeed = 300
 /** Sessions end before rebalances do, or after. */
 const sessionsMs = [6000, 25_000]
 const rebalancesMs = [3000, 9000]

@@ -5,8 +5,9 @@
 
 import { type BrokerConfig, brokerSettings } from '../../../lib/config/broker.ts'
 import type { Configs } from '../../../lib/config/config.ts'
-import { consumerGroupHeartbeat } from '../../../lib/coordinator/group/consumer-heartbeat.ts'
 import { ConsumerGroup } from '../../../lib/coordinator/group/consumer-group.ts'
+import { consumerGroupHeartbeat } from '../../../lib/coordinator/group/consumer-heartbeat.ts'
+import { loadRegexEngine } from '../../../lib/coordinator/group/consumer-regex.ts'
 import { GroupShard } from '../../../lib/coordinator/group/group-shard.ts'
 import { type MemoryEnv, memoryEnv } from '../../../lib/io/memory/env.ts'
 import { type ClusterImage, emptyImage, type TopicImage } from '../../../lib/metadata/image.ts'
@@ -15,6 +16,8 @@ import type {
   ConsumerGroupHeartbeatResponse,
 } from '../../../lib/protocol/apis/consumer-group-heartbeat.ts'
 import type { ShardRecord, ShardResult } from '../../../lib/shard/shard.ts'
+
+await loadRegexEngine()
 
 export class GroupHarness {
   readonly env: MemoryEnv
@@ -33,17 +36,17 @@ export class GroupHarness {
   }
 
   #newShard(): GroupShard {
-    const harness = this
+    const imageNow = () => this.image
     const shard: GroupShard = new GroupShard({
       env: this.env,
       partition: 0,
       get image() {
-        return harness.image
+        return imageNow()
       },
       config: () => this.config as unknown as BrokerConfig,
       groupConfigs: (groupId) => this.groupConfigs.get(groupId) ?? {},
       write: (operation) => {
-        if (this.shard === shard) this.run(operation)
+        if (this.shard === shard) void this.run(operation)
       },
     })
     return shard
@@ -57,6 +60,7 @@ export class GroupHarness {
     this.shard.onLoaded()
   }
 
+  /** Its answer: a promise where it waits for others. */
   run<R>(operation: (shard: GroupShard) => ShardResult<R>): R | Promise<R> {
     const { records, response, onCommitted } = operation(this.shard)
     for (const record of records) {

@@ -26,19 +26,19 @@ test('a first member gets everything at once, and later answers say nothing new'
   const harness = new GroupHarness()
   harness.topics({ a: 3 })
   const joined = harness.join('m1')
-  assert.is(joined.memberEpoch, 1)
+  assert.is(joined.memberEpoch, 2)
   assert.is(joined.heartbeatIntervalMs, 5000)
   assert.is(shown(joined.assignment), 'a0 a1 a2')
   const next = harness.heartbeat({
     memberId: 'm1',
-    memberEpoch: 1,
+    memberEpoch: 2,
     topicPartitions: owns('a0 a1 a2'),
   })
   assert.is(shown(next.assignment), '-')
-  assert.is(next.memberEpoch, 1)
+  assert.is(next.memberEpoch, 2)
   assert.is(harness.group().state, 'Stable')
   const written = harness.records.length
-  harness.heartbeat({ memberId: 'm1', memberEpoch: 1 })
+  harness.heartbeat({ memberId: 'm1', memberEpoch: 2 })
   assert.is(harness.records.length, written, 'a heartbeat without news writes nothing')
 })
 
@@ -47,24 +47,24 @@ test('a partition goes to its new owner only after the old one has let go', () =
   harness.topics({ a: 4 })
   harness.join('m1')
   const second = harness.join('m2')
-  assert.is(second.memberEpoch, 2)
+  assert.is(second.memberEpoch, 3)
   assert.is(shown(second.assignment), '')
   const first = harness.heartbeat({
     memberId: 'm1',
-    memberEpoch: 1,
+    memberEpoch: 2,
     topicPartitions: owns('a0 a1 a2 a3'),
   })
-  assert.is(first.memberEpoch, 1, 'stays at its epoch until it has let go')
+  assert.is(first.memberEpoch, 2, 'stays at its epoch until it has let go')
   assert.is(shown(first.assignment), 'a0 a1')
   assert.is(harness.group().state, 'Reconciling')
-  assert.is(shown(harness.heartbeat({ memberId: 'm2', memberEpoch: 2 }).assignment), '-')
+  assert.is(shown(harness.heartbeat({ memberId: 'm2', memberEpoch: 3 }).assignment), '-')
   const letGo = harness.heartbeat({
     memberId: 'm1',
-    memberEpoch: 1,
+    memberEpoch: 2,
     topicPartitions: owns('a0 a1'),
   })
-  assert.is(letGo.memberEpoch, 2)
-  assert.is(shown(harness.heartbeat({ memberId: 'm2', memberEpoch: 2 }).assignment), 'a2 a3')
+  assert.is(letGo.memberEpoch, 3)
+  assert.is(shown(harness.heartbeat({ memberId: 'm2', memberEpoch: 3 }).assignment), 'a2 a3')
   assert.is(harness.group().state, 'Stable')
 })
 
@@ -75,25 +75,25 @@ test('a repeated or overtaken heartbeat is taken when the member can have missed
   harness.topics({ a: 4 })
   const grown = harness.heartbeat({
     memberId: 'm1',
-    memberEpoch: 1,
+    memberEpoch: 2,
     topicPartitions: owns('a0 a1'),
   })
-  assert.is(grown.memberEpoch, 2)
+  assert.is(grown.memberEpoch, 3)
   assert.is(shown(grown.assignment), 'a0 a1 a2 a3')
   const again = harness.heartbeat({
     memberId: 'm1',
-    memberEpoch: 1,
+    memberEpoch: 2,
     rebalanceTimeoutMs: 60_000,
     subscribedTopicNames: ['a'],
     topicPartitions: owns('a0 a1'),
   })
-  assert.is(again.memberEpoch, 2)
+  assert.is(again.memberEpoch, 3)
   assert.is(shown(again.assignment), 'a0 a1 a2 a3')
   const rows: [epoch: number, owned: string | null, code: number][] = [
-    [1, null, 110],
-    [1, 'b0', 110],
-    [0 + 3, 'a0', 110],
-    [2, 'a0', 0],
+    [2, null, 110],
+    [2, 'b0', 110],
+    [4, 'a0', 110],
+    [3, 'a0', 0],
   ]
   for (const [memberEpoch, owned, code] of rows) {
     const topicPartitions = owned === null ? null : owns(owned)
@@ -119,10 +119,10 @@ test('requests that are wrong in themselves', () => {
     ['assignor', () => harness.join('x', { serverAssignor: 'sticky' }), 112],
     [
       'no such group',
-      () => harness.heartbeat({ memberId: 'm1', memberEpoch: 1, groupId: 'other' }),
+      () => harness.heartbeat({ memberId: 'm1', memberEpoch: 2, groupId: 'other' }),
       69,
     ],
-    ['no such member', () => harness.heartbeat({ memberId: 'm9', memberEpoch: 1 }), 25],
+    ['no such member', () => harness.heartbeat({ memberId: 'm9', memberEpoch: 2 }), 25],
     ['leave of nobody', () => harness.heartbeat({ memberId: 'm9', memberEpoch: -1 }), 25],
     ['expression', () => harness.join('x', { subscribedTopicRegex: '(' }), 128],
   ]
@@ -154,12 +154,12 @@ test('leaving, silence, and slowness free the partitions', async () => {
   const epoch = harness.group().groupEpoch
   assert.is(harness.heartbeat({ memberId: 'm3', memberEpoch: -1 }).memberEpoch, -1)
   assert.is(harness.group().groupEpoch, epoch + 1)
-  harness.heartbeat({ memberId: 'm1', memberEpoch: 1, topicPartitions: owns('a0 a1 a2') })
+  harness.heartbeat({ memberId: 'm1', memberEpoch: 2, topicPartitions: owns('a0 a1 a2') })
   await harness.env.clock.advance(44_000)
-  harness.heartbeat({ memberId: 'm1', memberEpoch: 1, topicPartitions: owns('a0 a1 a2') })
+  harness.heartbeat({ memberId: 'm1', memberEpoch: 2, topicPartitions: owns('a0 a1 a2') })
   await harness.env.clock.advance(2000)
   assert.equal([...harness.group().members.keys()], ['m1'], 'm2 was silent')
-  harness.heartbeat({ memberId: 'm1', memberEpoch: 1, topicPartitions: owns('a0 a1 a2') })
+  harness.heartbeat({ memberId: 'm1', memberEpoch: 2, topicPartitions: owns('a0 a1 a2') })
   await harness.env.clock.advance(44_000)
   assert.is(harness.group().members.size, 0, 'm1 did not give up its partitions in 60 s')
   assert.is(harness.group().state, 'Empty')
@@ -172,13 +172,13 @@ test('a static member leaves, comes back under a new id, and finds its partition
   harness.join('m2', { instanceId: 'i2' })
   harness.heartbeat({
     memberId: 'm1',
-    memberEpoch: 1,
+    memberEpoch: 2,
     instanceId: 'i1',
     topicPartitions: owns('a0 a1 a2 a3'),
   })
   harness.heartbeat({
     memberId: 'm1',
-    memberEpoch: 1,
+    memberEpoch: 2,
     instanceId: 'i1',
     topicPartitions: owns('a0 a1'),
   })
@@ -194,11 +194,11 @@ test('a static member leaves, comes back under a new id, and finds its partition
   assert.is(back.memberEpoch, epoch)
   assert.is(harness.group().groupEpoch, epoch, 'no rebalance')
   assert.is(
-    codeOf(() => harness.heartbeat({ memberId: 'm1', memberEpoch: 2, instanceId: 'i1' })),
+    codeOf(() => harness.heartbeat({ memberId: 'm1', memberEpoch: 3, instanceId: 'i1' })),
     82,
   )
   assert.is(
-    codeOf(() => harness.heartbeat({ memberId: 'm1', memberEpoch: 2 })),
+    codeOf(() => harness.heartbeat({ memberId: 'm1', memberEpoch: 3 })),
     25,
   )
   assert.equal([...harness.group().members.keys()].sort(), ['m2', 'm3'])
@@ -244,7 +244,7 @@ test('a restart keeps epochs, assignments, and time-outs', async () => {
   harness.topics({ a: 4 })
   harness.join('m1')
   harness.join('m2', { instanceId: 'i', subscribedTopicRegex: 'a' })
-  harness.heartbeat({ memberId: 'm1', memberEpoch: 1, topicPartitions: owns('a0 a1 a2 a3') })
+  harness.heartbeat({ memberId: 'm1', memberEpoch: 2, topicPartitions: owns('a0 a1 a2 a3') })
   const before = harness.group()
   harness.restart()
   const after = harness.group()
@@ -256,8 +256,8 @@ test('a restart keeps epochs, assignments, and time-outs', async () => {
   assert.is(after.assignmentEpoch, before.assignmentEpoch)
   assert.is(after.metadataHash, before.metadataHash)
   assert.is(after.state, before.state)
-  harness.heartbeat({ memberId: 'm1', memberEpoch: 1, topicPartitions: owns('a0 a1') })
-  const two = harness.heartbeat({ memberId: 'm2', memberEpoch: 2, instanceId: 'i' })
+  harness.heartbeat({ memberId: 'm1', memberEpoch: 2, topicPartitions: owns('a0 a1') })
+  const two = harness.heartbeat({ memberId: 'm2', memberEpoch: 3, instanceId: 'i' })
   assert.is(shown(two.assignment), 'a2 a3')
   await harness.env.clock.advance(46_000)
   assert.is(harness.group().members.size, 0)

@@ -69,7 +69,7 @@ async function classicGroup(config = {}): Promise<{ harness: GroupHarness; membe
 const beat = (harness: GroupHarness, memberId: string, generationId: number) => {
   const request = { groupId: 'group', memberId, generationId, groupInstanceId: null }
   try {
-    harness.run((shard) => heartbeatAnyGroup(shard, request))
+    void harness.run((shard) => heartbeatAnyGroup(shard, request))
     return 0
   } catch (error) {
     if (error instanceof KafkaError) return error.code
@@ -179,13 +179,13 @@ test('the policy says which way groups may go', async () => {
 test('an empty group of either kind makes room for the other', async () => {
   const { harness, memberId } = await classicGroup()
   const leaving = { memberId, groupInstanceId: null, reason: null }
-  harness.run((shard) => leaveAnyGroup(shard, { groupId: 'group', members: [leaving] }))
+  void harness.run((shard) => leaveAnyGroup(shard, { groupId: 'group', members: [leaving] }))
   await harness.env.clock.advance(1)
   assert.is(harness.shard.groups.get('group')?.state, 'Empty')
   assert.is(shown(harness.join('new').assignment), 'a0 a1 a2 a3')
   harness.heartbeat({ memberId: 'new', memberEpoch: -1 })
   assert.is(harness.group().state, 'Empty')
-  harness.run((shard) => joinAnyGroup(shard, joinRequest('', { owned: [] }), client))
+  void harness.run((shard) => joinAnyGroup(shard, joinRequest('', { owned: [] }), client))
   assert.is(harness.shard.groups.get('group')?.type, 'classic')
   harness.restart()
   assert.is(harness.shard.groups.get('group')?.type, 'classic')

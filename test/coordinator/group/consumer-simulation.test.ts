@@ -42,11 +42,13 @@ abstract class Client {
 class NewClient extends Client {
   #epoch = 0
   #isFull = true
-  readonly #names: string[]
+  readonly names: string[]
+  readonly instanceId: string | null
 
-  constructor(memberId: string, names: string[]) {
+  constructor(memberId: string, names: string[], instanceId: string | null = null) {
     super(memberId)
-    this.#names = names
+    this.names = names
+    this.instanceId = instanceId
   }
 
   exchange(harness: GroupHarness, isLost: boolean): void {
@@ -54,8 +56,9 @@ class NewClient extends Client {
       const answer = harness.heartbeat({
         memberId: this.memberId,
         memberEpoch: this.#epoch,
+        instanceId: this.instanceId,
         topicPartitions: this.#epoch === 0 ? [] : listOf(this.held),
-        ...(this.#isFull && { rebalanceTimeoutMs: 60_000, subscribedTopicNames: this.#names }),
+        ...(this.#isFull && { rebalanceTimeoutMs: 60_000, subscribedTopicNames: this.names }),
       })
       this.#isFull = isLost
       if (isLost) return
@@ -68,18 +71,19 @@ class NewClient extends Client {
       )
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
-      assert.ok([110, 25, 69].includes(error.code), error.message)
+      assert.ok([110, 25, 69, 82, 111].includes(error.code), error.message)
       this.held = new Map()
       this.#epoch = 0
       this.#isFull = true
     }
   }
 
-  leave(harness: GroupHarness): void {
+  leave(harness: GroupHarness, memberEpoch = -1): void {
     if (this.#epoch === 0) return
     this.held = new Map()
+    const { memberId, instanceId } = this
     try {
-      harness.heartbeat({ memberId: this.memberId, memberEpoch: -1 })
+      harness.heartbeat({ memberId, memberEpoch, instanceId })
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
     }
@@ -160,13 +164,15 @@ class ClassicClient extends Client {
   #beat(harness: GroupHarness): void {
     const { memberId } = this
     const request = { groupId: 'group', memberId, groupInstanceId: null }
-    harness.run((shard) => heartbeatAnyGroup(shard, { ...request, generationId: this.#generation }))
+    void harness.run((shard) =>
+      heartbeatAnyGroup(shard, { ...request, generationId: this.#generation }),
+    )
   }
 
   leave(harness: GroupHarness): void {
     this.held = new Map()
     const leaving = { memberId: this.memberId, groupInstanceId: null, reason: null }
-    harness.run((shard) => leaveAnyGroup(shard, { groupId: 'group', members: [leaving] }))
+    void harness.run((shard) => leaveAnyGroup(shard, { groupId: 'group', members: [leaving] }))
   }
 }
 
@@ -226,8 +232,15 @@ async function simulate(
       const memberId = `m${joined++}`
       const some = chance(20) ? names.filter(() => chance(50)) : names
       const Made = withClassic && chance(50) ? ClassicClient : NewClient
-      clients.set(memberId, new Made(memberId, some.length === 0 ? ['a'] : some))
+      const instanceId = chance(30) ? `i-${memberId}` : null
+      clients.set(memberId, new Made(memberId, some.length === 0 ? ['a'] : some, instanceId))
       what += `new ${memberId}`
+    } else if (dice < 9 && one instanceof NewClient && one.instanceId !== null && chance(70)) {
+      const memberId = `m${joined++}`
+      one.leave(harness, -2)
+      clients.delete(one.memberId)
+      clients.set(memberId, new NewClient(memberId, one.names, one.instanceId))
+      what += `${one.memberId} is to come back as ${memberId}`
     } else if (dice < 9 && one !== anchor) {
       one.leave(harness)
       clients.delete(one.memberId)

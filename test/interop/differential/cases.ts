@@ -3,7 +3,9 @@
 import { configsSection } from './cases-configs.ts'
 import { connectionSection } from './cases-connection.ts'
 import { fetchSection } from './cases-fetch.ts'
+import { groupOffsetsSection } from './cases-group-offsets.ts'
 import { groupsSection } from './cases-groups.ts'
+import { nextGroupsSection } from './cases-groups-next.ts'
 import { metadataSection } from './cases-metadata.ts'
 import { offsetsSection } from './cases-offsets.ts'
 import { produceSection } from './cases-produce.ts'
@@ -19,4 +21,6 @@ export const sections: readonly Section[] = [
   offsetsSection,
   configsSection,
   groupsSection,
+  groupOffsetsSection,
+  nextGroupsSection,
 ]

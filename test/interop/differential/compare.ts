@@ -70,6 +70,7 @@ function listOf(list: readonly unknown[], peer: Peer, key: string): unknown {
       topicId,
       Number(number) + 1e6,
       errorCode,
+      element,
     ])
   }
   return elements.sort((a, b) => (order(a) < order(b) ? -1 : 1))

@@ -1,5 +1,7 @@
 /** Groups in a known state, for the cases about groups: made with versions that both brokers serve. */
 
+import { DescribeGroups } from '../../../lib/protocol/apis/describe-groups.ts'
+import { FindCoordinator } from '../../../lib/protocol/apis/find-coordinator.ts'
 import { Heartbeat } from '../../../lib/protocol/apis/heartbeat.ts'
 import { JoinGroup, type JoinGroupRequest } from '../../../lib/protocol/apis/join-group.ts'
 import { OffsetCommit } from '../../../lib/protocol/apis/offset-commit.ts'
@@ -14,6 +16,18 @@ export interface Joined {
   readonly errorCode: number
 }
 
+/** Waits until the coordinators of all groups are there. */
+export async function loaded(peer: Peer): Promise<void> {
+  const deadline = performance.now() + 30_000
+  const groups = Array.from({ length: 200 }, (_, index) => `any-${index}`)
+  for (;;) {
+    await peer.call(FindCoordinator, 4, { keyType: 0, coordinatorKeys: groups })
+    const answer = await peer.call(DescribeGroups, 4, { groups })
+    if (answer.groups.every(({ errorCode }) => errorCode === 0)) return
+    if (performance.now() > deadline) throw new Error(`${peer.name}: coordinators are not there`)
+  }
+}
+
 /** Java's subscription to one topic: version 0, topics, no user data. */
 export function subscription(topic: string): Buffer {
   const bytes = Buffer.alloc(2 + 4 + 2 + topic.length + 4)
@@ -24,10 +38,22 @@ export function subscription(topic: string): Buffer {
   return bytes
 }
 
-export const protocols = [
-  { name: 'range', metadata: Buffer.from('range metadata') },
-  { name: 'roundrobin', metadata: Buffer.from('roundrobin metadata') },
-]
+/** Java's assignment of partition 0 of one topic: version 0, no user data. */
+function assignment(topic: string): Buffer {
+  const bytes = Buffer.alloc(2 + 4 + 2 + topic.length + 4 + 4 + 4)
+  bytes.writeInt32BE(1, 2)
+  bytes.writeInt16BE(topic.length, 6)
+  bytes.write(topic, 8)
+  bytes.writeInt32BE(1, 8 + topic.length)
+  bytes.writeInt32BE(-1, 16 + topic.length)
+  return bytes
+}
+
+/** Readable ones: at others Kafka 4.3 never answers the joins of the group. */
+export const protocols = ['range', 'roundrobin'].map((name) => ({
+  name,
+  metadata: subscription('group-topic'),
+}))
 
 export function joinRequest(
   groupId: string,
@@ -63,7 +89,7 @@ export function sync(
     groupId,
     memberId,
     generationId,
-    assignments: assignments.map((id) => ({ memberId: id, assignment: Buffer.from('its part') })),
+    assignments: assignments.map((id) => ({ memberId: id, assignment: assignment('group-topic') })),
   })
 }
 

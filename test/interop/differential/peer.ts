@@ -18,7 +18,7 @@ import { decodeResponse, encodeRequest } from '../../../lib/protocol/codec.ts'
 import type { Api, Encodable, RequestOf, ResponseOf } from '../../../lib/protocol/schema.ts'
 import { FrameSplitter } from '../../../lib/wire/frame.ts'
 
-const answerDeadlineMs = 20_000
+const answerDeadlineMs = 6000
 const changeDeadlineMs = 20_000
 
 /** How a connection ended instead of an answer. */

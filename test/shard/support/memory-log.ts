@@ -29,6 +29,8 @@ export class MemoryLog implements ShardLog {
   /** When set, `read` waits for it. */
   gate: Promise<void> | null = null
   reads = 0
+  /** Only what is committed can be read, as when the rest is on its way to the disk. */
+  hidesUncommitted = false
   readonly batches: RecordBatch[] = []
   #highWatermark = 0
   #waits: CommitWait[] = []
@@ -77,7 +79,8 @@ export class MemoryLog implements ShardLog {
     this.reads++
     await this.gate
     if (this.readFailure !== null) throw this.readFailure
-    const batch = this.batches.find(({ header }) => lastOffsetOf(header) >= offset)
+    const isThere = !this.hidesUncommitted || offset < this.#highWatermark
+    const batch = this.batches.find(({ header }) => isThere && lastOffsetOf(header) >= offset)
     const bytes = Uint8Array.from(batch?.chunks[0] ?? [])
     return {
       batches: batch === undefined ? [] : [batchAt(bytes)],

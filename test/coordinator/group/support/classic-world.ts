@@ -89,8 +89,6 @@ export interface Call<R> {
   readonly done: Promise<void>
 }
 
-const host = { clientId: 'app', clientHost: '/127.0.0.1' }
-
 export class ClassicWorld {
   readonly env: MemoryEnv
   readonly log: MemoryShardLog
@@ -134,7 +132,7 @@ export class ClassicWorld {
     return this.env.clock.advance(ms)
   }
 
-  join(request: Partial<JoinGroupRequest>, apiVersion = 9): Call<JoinAnswer> {
+  join(request: Partial<JoinGroupRequest>, apiVersion = 9, clientId = 'app'): Call<JoinAnswer> {
     return this.write((shard) =>
       joinGroup(
         shard,
@@ -149,7 +147,7 @@ export class ClassicWorld {
           reason: null,
           ...request,
         },
-        { ...host, apiVersion },
+        { clientId, clientHost: '/127.0.0.1', apiVersion },
       ),
     )
   }
