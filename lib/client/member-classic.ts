@@ -275,9 +275,23 @@ export class ClassicMember implements Member {
   #onRefused(error: KafkaError): void {
     this.#needsJoin = true
     if (error.name === 'REBALANCE_IN_PROGRESS') return
-    if (error.name !== 'UNKNOWN_MEMBER_ID' && error.name !== 'ILLEGAL_GENERATION') throw error
+    if (error.name !== 'UNKNOWN_MEMBER_ID' && error.name !== 'ILLEGAL_GENERATION') {
+      throw this.#explained(error)
+    }
     if (error.name === 'UNKNOWN_MEMBER_ID') this.#memberId = ''
     this.#lose(error)
+  }
+
+  /** With what we asked for, where that is what was refused. */
+  #explained(error: KafkaError): KafkaError {
+    const { groupId, assignors: ours, sessionTimeoutMs } = this.#parts.options
+    const reasons: { readonly [name: string]: string } = {
+      INCONSISTENT_GROUP_PROTOCOL: `its members do not have any of ${ours.join(', ')} in common, or are no consumers`,
+      INVALID_SESSION_TIMEOUT: `${sessionTimeoutMs} ms is outside group.min.session.timeout.ms and group.max.session.timeout.ms of the broker`,
+    }
+    const reason = reasons[error.name]
+    const text = `group "${groupId}": ${error.message}${reason === undefined ? '' : `: ${reason}`}`
+    return new KafkaError(error.code, text, { cause: error })
   }
 
   #startHeartbeats(): void {

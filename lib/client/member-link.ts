@@ -56,13 +56,9 @@ export class MemberLink {
     bodyFor: (connection: Connection, version: number) => Encodable<RequestOf<A>>,
     { timeoutMs = this.#client.timeoutMs, isHeld = false, limit }: LinkRequest = {},
   ): Promise<ResponseOf<A>> {
-    const { groupId } = this.#options
     const lane = isHeld ? this.#heldLane : 'main'
     try {
-      const connection = await this.#coordinators.connectionFor(groupId, {
-        lane,
-        timeoutMs: Math.min(timeoutMs, this.#client.timeoutMs),
-      })
+      const connection = await this.#connect(lane, Math.min(timeoutMs, this.#client.timeoutMs))
       const version = connection.versionOf(api, limit === undefined ? {} : { limit })
       const body = bodyFor(connection, version)
       const response = await connection.request(api, body, { timeoutMs, version })
@@ -71,6 +67,20 @@ export class MemberLink {
     } catch (thrown) {
       const error = asUnavailable(thrown)
       if (error instanceof UnavailableError) this.#onLost(error)
+      throw error
+    }
+  }
+
+  /** A group that gets no coordinator is an outage, too: its brokers may never make one. */
+  async #connect(lane: Lane, timeoutMs: number): Promise<Connection> {
+    const { groupId } = this.#options
+    try {
+      return await this.#coordinators.connectionFor(groupId, { lane, timeoutMs })
+    } catch (thrown) {
+      if (!(thrown instanceof KafkaError)) throw thrown
+      const text = `no coordinator for group "${groupId}": ${thrown.message}`
+      const error = new KafkaError(thrown.code, text, { cause: thrown })
+      if (error.isRetriable) this.#onLost(error)
       throw error
     }
   }
@@ -96,7 +106,7 @@ export class MemberLink {
     this.#options.onOnline()
   }
 
-  #onLost(error: UnavailableError): void {
+  #onLost(error: UnavailableError | KafkaError): void {
     this.#coordinators.forget(this.#options.groupId)
     if (this.#client.isClosed) return
     this.#failures++

@@ -21,7 +21,7 @@ import { OffsetFetch } from '../../lib/protocol/apis/offset-fetch.ts'
 import { SyncGroup } from '../../lib/protocol/apis/sync-group.ts'
 import type { Api, Field, Fields } from '../../lib/protocol/schema.ts'
 import { assert, suite } from '../support/suite.ts'
-import { Scenario } from './support/scenario.ts'
+import { type RawClient, Scenario } from './support/scenario.ts'
 
 const test = suite('hostile group requests')
 
@@ -65,6 +65,7 @@ class Chance {
   /** Member ids that came in answers. */
   readonly memberIds: string[] = ['m']
   readonly topicIds: string[] = [zeroUuid]
+  newestEpoch = 1
 
   constructor(seed: number) {
     this.#random = seededRandom(seed)
@@ -114,6 +115,41 @@ class Chance {
     return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
   }
 
+  /** Fields that a real member would send; each is used three times out of four. */
+  plausible({ name }: Api): object {
+    const memberId = this.of([...this.memberIds, ''])
+    const generationId = this.of([1, 1, 2, 2, 3, 4, this.newestEpoch])
+    const terms = { sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 10_000 }
+    const partitions = [{ partitionIndex: this.below(2), committedOffset: 1 }]
+    const topicName = this.of(['a', 'b'])
+    const assignments = this.memberIds.map((id) => ({ memberId: id }))
+    const protocols = [{ name: 'range', metadata: Buffer.from(blobs[3] ?? '', 'hex') }]
+    const known: { [api: string]: object } = {
+      JoinGroup: { ...terms, memberId, protocolType: 'consumer', protocols, groupInstanceId: null },
+      SyncGroup: { memberId, generationId, assignments, protocolType: 'consumer' },
+      Heartbeat: { memberId, generationId },
+      OffsetCommit: {
+        memberId: this.of([memberId, '']),
+        generationIdOrMemberEpoch: this.of([generationId, -1]),
+        topics: [{ name: topicName, topicId: this.of(this.topicIds), partitions }],
+      },
+      OffsetDelete: { topics: [{ name: topicName, partitions }] },
+      ConsumerGroupHeartbeat: {
+        memberId: this.of(['x', 'y', 'z']),
+        memberEpoch: this.of([0, 0, this.newestEpoch, this.newestEpoch, -1]),
+        rebalanceTimeoutMs: 10_000,
+        subscribedTopicNames: ['a'],
+        subscribedTopicRegex: null,
+        serverAssignor: null,
+        topicPartitions: [],
+        instanceId: null,
+        rackId: null,
+      },
+    }
+    const fields = Object.entries({ groupId: 'g', ...known[name] })
+    return Object.fromEntries(fields.filter(() => this.below(8) > 0))
+  }
+
   #text(name: string): string {
     if (this.below(40) === 0) return 'long '.repeat(8000)
     const isMember = name === 'memberId' && this.below(3) > 0
@@ -135,25 +171,27 @@ for (const seed of [1, 2, 3]) {
     await world.call(FindCoordinator, 4, { coordinatorKeys: ['g'] })
     chance.topicIds.push(await world.topicId('a'), await world.topicId('b'))
     let sent = 0
+    let seen = 0
     for (let round = 0; round < 600; round++) {
       const api = chance.of(apis)
       const [min, max] = api.versions
       const version = min + chance.below(max - min + 1)
       const client = await world.connect()
+      const body = {
+        ...chance.struct(api.request.fields, version),
+        ...only(api.request.fields, version, chance.plausible(api)),
+      }
       try {
-        client.send(api, version, chance.struct(api.request.fields, version))
+        client.send(api, version, body)
         sent++
       } catch (error) {
         assert.ok(error instanceof KafkaError, String(error))
       }
       await world.env.clock.advance(chance.of([0, 0, 0, 10, 1000, 50_000]))
-      if (client.frames.length > 0 && api.key === JoinGroup.key) {
-        const answer = await client.answer(JoinGroup, version)
-        if (answer.memberId !== '') chance.memberIds.push(answer.memberId)
-      }
+      seen += await learn(chance, client, { api, version })
       assert.is(world.broker.failure, null, `${api.name} v${version}`)
     }
-    assert.ok(sent > 500, `${sent} requests`)
+    assert.ok(sent > 500 && seen > 20, `${sent} requests, ${seen} joins`)
     const { topics } = await world.call(Metadata, 12, { topics: [{ name: 'a' }] })
     assert.is(topics[0]?.partitions.length, 2)
     await world.restart()
@@ -165,4 +203,32 @@ for (const seed of [1, 2, 3]) {
     assert.is(groups[0]?.errorCode, 0)
     await world.stop()
   })
+}
+
+/** What the version can carry. */
+function only(fields: Fields, version: number, values: object): object {
+  const isThere = ([name]: [string, unknown]) => {
+    const field = fields[name]
+    return field !== undefined && version >= field.since && version <= field.until
+  }
+  return Object.fromEntries(Object.entries(values).filter(isThere))
+}
+
+/** Takes ids and epochs from what the broker said; 1 when somebody joined. */
+async function learn(
+  chance: Chance,
+  client: RawClient,
+  { api, version }: { api: Api; version: number },
+): Promise<number> {
+  if (client.frames.length === 0) return 0
+  if (api.key === JoinGroup.key) {
+    const { memberId, generationId, errorCode } = await client.answer(JoinGroup, version)
+    if (memberId !== '') chance.memberIds.push(memberId)
+    if (generationId > 0) chance.newestEpoch = generationId
+    return errorCode === 0 ? 1 : 0
+  }
+  if (api.key !== ConsumerGroupHeartbeat.key) return 0
+  const { memberEpoch, errorCode } = await client.answer(ConsumerGroupHeartbeat, version)
+  if (errorCode === 0 && memberEpoch > 0) chance.newestEpoch = memberEpoch
+  return errorCode === 0 ? 1 : 0
 }

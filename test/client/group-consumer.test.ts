@@ -4,6 +4,11 @@ import { Client } from '../../lib/client/client.ts'
 import { UnavailableError } from '../../lib/client/errors.ts'
 import { GroupConsumer } from '../../lib/client/group-consumer.ts'
 import type { GroupConsumerOptions } from '../../lib/client/group-options.ts'
+import {
+  FindCoordinator,
+  type FindCoordinatorRequest,
+} from '../../lib/protocol/apis/find-coordinator.ts'
+import { SyncGroup } from '../../lib/protocol/apis/sync-group.ts'
 import { BatchBuilder } from '../../lib/record/builder.ts'
 import { assert, suite } from '../support/suite.ts'
 import { drive, driveToFailure } from './support/drive.ts'
@@ -369,9 +374,28 @@ test('a coordinator that is loading, or is none, is asked again', async () => {
   )
 })
 
+test('a group that gets no coordinator is told of, and ends after maxOfflineMs', async () => {
+  const at = await world()
+  at.cluster.serve(FindCoordinator, (_, body) => ({
+    coordinators: (body as FindCoordinatorRequest).coordinatorKeys.map((key) => ({
+      key,
+      nodeId: -1,
+      errorCode: 15,
+    })),
+  }))
+  const told: string[] = []
+  const reader = new Reader(at, {
+    maxOfflineMs: 10_000,
+    onOffline: ({ message }) => told.push(message),
+  })
+  const failure = await driveToFailure(at.cluster.env, reader.next(60_000))
+  assert.equal(told, ['no coordinator for group "g": coordinator not available'])
+  assert.match(failure.message, /^offline for 1\d(\.\d)? s: no coordinator for group "g"/)
+})
+
 test('an assignment that cannot be read names the leader', async () => {
   const at = await world()
-  at.cluster.serve((await import('../../lib/protocol/apis/sync-group.ts')).SyncGroup, () => ({
+  at.cluster.serve(SyncGroup, () => ({
     errorCode: 0,
     assignment: Buffer.from('00010000ff', 'hex'),
   }))

@@ -22,7 +22,7 @@ const membersPerGroup = 10
 const connectionCount = 100
 const fewGroups = 10
 const beatsPerSecond = 1000
-const beatSeconds = 8
+const beatSeconds = 5
 const topic = 'load'
 
 const checks = new Checks()
@@ -50,6 +50,25 @@ async function withBrokers(
   }
 }
 
+/** Members that join at once. Who is too late for the others begins a rebalance, which they follow. */
+async function assemble(members: readonly RawMember[]): Promise<void> {
+  let entered = 0
+  const follow = async (member: RawMember) => {
+    if ((await member.heartbeat()) !== 0) await member.enter()
+  }
+  await Promise.all(
+    members.map(async (member) => {
+      await member.enter()
+      entered++
+      while (entered < members.length) {
+        await pause(10)
+        await follow(member)
+      }
+      await follow(member)
+    }),
+  )
+}
+
 /** Every group's members join at once, each over a connection of its own; ten groups at a time. */
 async function fill(peer: Peer): Promise<RawMember[]> {
   const members: RawMember[] = []
@@ -59,7 +78,10 @@ async function fill(peer: Peer): Promise<RawMember[]> {
       const group = `load-${from + Math.floor(index / membersPerGroup)}`
       return new RawMember(peer.other(`connection ${index}`), group)
     })
-    await Promise.all(joining.map((member) => member.enter()))
+    const groups = Array.from({ length: atOnce }, (_, group) =>
+      joining.slice(group * membersPerGroup, (group + 1) * membersPerGroup),
+    )
+    await Promise.all(groups.map(assemble))
     members.push(...joining)
   }
   return members
@@ -216,5 +238,5 @@ await withBrokers('3000', async (brokers) => {
   )
 })
 // Long enough for the members of a group to come together.
-await withBrokers('300', measureHeartbeats)
+await withBrokers('100', measureHeartbeats)
 checks.end()
