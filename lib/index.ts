@@ -5,6 +5,10 @@
  *   const producer = new Producer(client)
  *   await producer.send({ topic: 'orders', key: null, value: 'one' })
  *
+ *   const group = new GroupConsumer(client, { groupId: 'billing' })
+ *   group.subscribe(['orders'])
+ *   for await (const batch of group) batch.forEachRecord((record) => ...)
+ *
  * Errors are KafkaError (a broker said no: `code`, `name`, `isRetriable`), UnavailableError (none
  * could be reached, or none answered in time), and Error for wrong use.
  */

@@ -7,13 +7,13 @@
 import { KafkaError } from '../base/errors.ts'
 import { listItems, type Setting } from '../base/setting.ts'
 import { brokerSetting } from '../config/broker.ts'
-import { checkGroupConfigs, groupSetting, groupSettings } from '../config/group.ts'
 import {
   type Configs,
   checkBrokerConfigs,
   isDynamicBrokerSetting,
   unknownSetting,
 } from '../config/config.ts'
+import { checkGroupConfigs, groupSetting, groupSettings } from '../config/group.ts'
 import { isTopicSetting, removedTopicSettings, topicSettings } from '../config/topic.ts'
 import type { Versioned } from '../metadata/image.ts'
 import type { ConfigValue } from '../metadata/keys.ts'

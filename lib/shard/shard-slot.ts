@@ -244,7 +244,7 @@ export class ShardSlot<S extends Shard> {
       if (!isCurrent()) return
       this.#shard = shard
       this.#commit = null
-      if (log.endOffset > log.startOffset) this.#follow(log.whenCommitted(log.endOffset), undefined)
+      if (log.endOffset > log.startOffset) void this.#follow(log.whenCommitted(log.endOffset), undefined)
       shard.onLoaded()
       this.#retryMs = retryMsMin
       const tookMs = Math.round(env.clock.monotonicMs() - startedMs)

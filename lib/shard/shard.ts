@@ -48,7 +48,7 @@ export interface ReplayPlace {
 }
 
 export interface Shard {
-  /** Takes one record in. Records of kinds it does not know are passed over. */
+  /** Takes one record in. Kinds it does not know are passed over. The value may be kept, the key is only lent. */
   replay(record: ShardRecord, place: ReplayPlace): void
   /** The transaction of a producer ended: its records count from now on, or do not. */
   replayMarker(producerId: ProducerId, isCommitted: boolean): void

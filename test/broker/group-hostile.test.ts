@@ -25,7 +25,12 @@ import { type RawClient, Scenario } from './support/scenario.ts'
 
 const test = suite('hostile group requests')
 
+/** Some twice: what makes groups. */
 const apis: readonly Api[] = [
+  JoinGroup,
+  SyncGroup,
+  OffsetCommit,
+  ConsumerGroupHeartbeat,
   OffsetCommit,
   OffsetFetch,
   JoinGroup,
@@ -172,7 +177,7 @@ for (const seed of [1, 2, 3]) {
     chance.topicIds.push(await world.topicId('a'), await world.topicId('b'))
     let sent = 0
     let seen = 0
-    for (let round = 0; round < 600; round++) {
+    for (let round = 0; round < 1200; round++) {
       const api = chance.of(apis)
       const [min, max] = api.versions
       const version = min + chance.below(max - min + 1)
@@ -187,11 +192,11 @@ for (const seed of [1, 2, 3]) {
       } catch (error) {
         assert.ok(error instanceof KafkaError, String(error))
       }
-      await world.env.clock.advance(chance.of([0, 0, 0, 10, 1000, 50_000]))
+      await world.env.clock.advance(chance.of([0, 0, 0, 0, 0, 0, 10, 10, 1000, 50_000]))
       seen += await learn(chance, client, { api, version })
       assert.is(world.broker.failure, null, `${api.name} v${version}`)
     }
-    assert.ok(sent > 500 && seen > 20, `${sent} requests, ${seen} joins`)
+    assert.ok(sent > 1000 && seen > 25, `${sent} requests, ${seen} answers to members`)
     const { topics } = await world.call(Metadata, 12, { topics: [{ name: 'a' }] })
     assert.is(topics[0]?.partitions.length, 2)
     await world.restart()
@@ -223,7 +228,8 @@ async function learn(
   if (client.frames.length === 0) return 0
   if (api.key === JoinGroup.key) {
     const { memberId, generationId, errorCode } = await client.answer(JoinGroup, version)
-    if (memberId !== '') chance.memberIds.push(memberId)
+    if (memberId !== '') chance.memberIds.unshift(memberId)
+    chance.memberIds.length = Math.min(chance.memberIds.length, 4)
     if (generationId > 0) chance.newestEpoch = generationId
     return errorCode === 0 ? 1 : 0
   }

@@ -18,6 +18,8 @@ const test = suite('consumer protocol member')
 
 class World {
   readonly cluster: FakeCluster
+  /** Only for FindCoordinator and the offsets. */
+  readonly coordinator: FakeCoordinator
   readonly group: GroupConsumer
   readonly events: string[] = []
   readonly requests: ConsumerGroupHeartbeatRequest[] = []
@@ -28,8 +30,7 @@ class World {
 
   constructor(cluster: FakeCluster, options: Partial<GroupConsumerOptions> = {}) {
     this.cluster = cluster
-    // Only for FindCoordinator and the offsets.
-    new FakeCoordinator(cluster)
+    this.coordinator = new FakeCoordinator(cluster)
     cluster.topic('t', 4)
     cluster.serve(ConsumerGroupHeartbeat, (_, body) => this.#answer(body as never))
     const client = new Client({ env: cluster.env, brokers: cluster.brokers })

@@ -6,6 +6,7 @@
  * by more than half and 2 ms. Ends with `N passed, N failed, N skipped`.
  */
 
+import { DescribeGroups } from '../../lib/protocol/apis/describe-groups.ts'
 import { Fetch } from '../../lib/protocol/apis/fetch.ts'
 import { FindCoordinator } from '../../lib/protocol/apis/find-coordinator.ts'
 import { OffsetFetch } from '../../lib/protocol/apis/offset-fetch.ts'
@@ -212,7 +213,14 @@ async function rebalance(peer: Peer, groupId: string, size: number): Promise<num
   const last = member(size - 1)
   const began = performance.now()
   await Promise.all([last.enter(), ...members.map((one) => one.follow(1))])
-  return performance.now() - began
+  const ms = performance.now() - began
+  const { groups } = await peer.call(DescribeGroups, 4, { groups: [groupId] })
+  const [{ groupState = '', members: seen = [] } = {}] = groups
+  expectThat(
+    groupState === 'Stable' && seen.length === size,
+    `${groupId}: ${groupState} with ${seen.length} members`,
+  )
+  return ms
 }
 
 async function measureRebalance(brokers: readonly GroupBroker[]): Promise<void> {

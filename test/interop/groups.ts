@@ -22,7 +22,7 @@ const isWanted = (part: string) => named.length === 0 || named.includes(part)
 const checks = new Checks()
 const found = await apacheKafka()
 const kafka = typeof found === 'string' ? null : found
-const kinds = new Set<MemberKind>()
+const kinds = new Set<MemberKind>(['ottla', 'ottla-next'])
 if (kafka) for (const kind of ['java', 'java-next'] as const) kinds.add(kind)
 else checks.skip('members of Java', String(found))
 if (await isInstalled('kcat')) kinds.add('kcat')
@@ -35,9 +35,9 @@ if (existsSync('test/interop/clients/node_modules/kafkajs')) {
 const atHand = (wanted: readonly MemberKind[]) => wanted.filter((kind) => kinds.has(kind))
 
 const groups: Readonly<Record<string, readonly MemberKind[]>> = {
-  classic: ['kcat', 'kafkajs', 'platformatic', 'java'],
-  next: ['java-next', 'platformatic-next'],
-  upgrade: ['kcat', 'java', 'java-next'],
+  classic: ['kcat', 'kafkajs', 'platformatic', 'java', 'ottla'],
+  next: ['java-next', 'platformatic-next', 'ottla-next'],
+  upgrade: ['kcat', 'java', 'java-next', 'ottla', 'ottla-next'],
 }
 
 async function checkGroups(): Promise<void> {

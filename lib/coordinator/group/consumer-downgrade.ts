@@ -72,7 +72,7 @@ export function downgrade<R>(
   shard.groups.set(groupId, classic)
   const records: ShardRecord[] = [...groupTombstones(group), groupRecord(classic)]
   for (const member of classic.members.values()) touchMember(shard, classic, member)
-  context.env.log.info('group_downgraded', { group: groupId, members: classic.members.size })
+  context.env.log.info('group downgraded', { group: groupId, members: classic.members.size })
   if (joining?.needsRebalance !== false) {
     records.push(...prepareRebalance(shard, classic, 'it was a consumer group'))
   }

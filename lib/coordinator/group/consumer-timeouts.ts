@@ -111,7 +111,7 @@ function fence(
     if (shard.groups.get(group.groupId) !== group || member === undefined) {
       return { records: [], response: undefined }
     }
-    shard.context.env.log.info('group_member_fenced', {
+    shard.context.env.log.info('group member fenced', {
       group: group.groupId,
       member: memberId,
       reason,

@@ -13,6 +13,7 @@ import type { ShardRecord } from '../../shard/shard.ts'
 import { assignmentOf, type TopicPartitions } from './assignment.ts'
 import { ClassicGroup } from './classic-group.ts'
 import type { ClassicMember } from './classic-member.ts'
+import { consumerProtocolType } from './classic-subscription.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import { type ConsumerMember, newMember, sortedNames } from './consumer-member.ts'
 import {
@@ -54,8 +55,7 @@ function upgrade(shard: ConsumerShard, classic: ClassicGroup, records: ShardReco
   const members = Array.from(classic.members.values(), (member) =>
     converted(classic, member, context.image),
   )
-  // They learn that there is another rebalance, and join again.
-  classic.answerAll(errorCode('REBALANCE_IN_PROGRESS'))
+  answerParked(classic)
   const group = new ConsumerGroup(groupId, context.env.clock)
   group.groupEpoch = generationId
   group.assignmentEpoch = generationId
@@ -72,12 +72,28 @@ function upgrade(shard: ConsumerShard, classic: ClassicGroup, records: ShardReco
     targetEpochRecord(groupId, { epoch: generationId, nowMs }),
     ...members.map((member) => currentRecord(groupId, member)),
   )
-  context.env.log.info('group_upgraded', { group: groupId, members: members.length })
+  context.env.log.info('group upgraded', { group: groupId, members: members.length })
   return {
     group,
     onCommitted: () => {
       for (const { memberId } of members) startSession(shard, groupId, memberId)
     },
+  }
+}
+
+/**
+ * Whoever waits for the classic rebalance is told of its next step. A join is answered with what the
+ * member is now: it goes on to SyncGroup, and that sends it into the new rebalance. Kafka answers it
+ * with REBALANCE_IN_PROGRESS, which librdkafka hands on to the application as an error.
+ */
+function answerParked(classic: ClassicGroup): void {
+  const { generationId } = classic
+  for (const member of classic.members.values()) {
+    const { memberId, protocols } = member
+    const protocolName = protocols[0]?.name ?? ''
+    const protocolType = consumerProtocolType
+    classic.answerJoin(member, { memberId, generationId, protocolType, protocolName })
+    classic.answerSync(member, { errorCode: errorCode('REBALANCE_IN_PROGRESS') })
   }
 }
 

@@ -35,6 +35,8 @@ export async function startCluster(...topics: string[]): Promise<Cluster> {
       ...singleNodeConfigs,
       'auto.create.topics.enable': 'true',
       'group.initial.rebalance.delay.ms': '0',
+      'group.consumer.min.heartbeat.interval.ms': '100',
+      'group.consumer.heartbeat.interval.ms': '100',
     },
     listen: { host: '127.0.0.1', port: 0 },
     advertise: null,

@@ -112,6 +112,35 @@ test('upgrade: a new member joins; the old one goes on with its own protocol', a
   assert.equal([...harness.group().members.keys()], ['new'], 'its own, shorter session')
 })
 
+test('upgrade: whoever waits in the classic rebalance is sent into the new one', async () => {
+  const harness = new GroupHarness({ config: { 'group.initial.rebalance.delay.ms': 3000 } })
+  harness.topics({ a: 4 })
+  const waiting = harness.run((shard) =>
+    joinAnyGroup(shard, joinRequest('', { owned: [] }), client),
+  )
+  await harness.env.clock.advance(1000)
+  assert.is(shown(harness.join('new').assignment), 'a2 a3')
+  const { memberId = '', generationId = -1, errorCode = 0 } = (await waiting) as JoinAnswer
+  assert.equal([errorCode, generationId], [0, 0])
+  let code = 0
+  try {
+    void harness.run((shard) => syncAnyGroup(shard, syncRequest(memberId, generationId)))
+  } catch (error) {
+    code = error instanceof KafkaError ? error.code : -1
+  }
+  assert.is(code, 27)
+  const again = (await harness.run((shard) =>
+    joinAnyGroup(shard, joinRequest(memberId, { owned: [] }), client),
+  )) as JoinAnswer
+  const synced = await harness.run((shard) =>
+    syncAnyGroup(shard, syncRequest(memberId, again.generationId ?? -1)),
+  )
+  const { assignedPartitions } = decodeAssignment(synced.assignment ?? new Uint8Array())
+  assert.equal(assignedPartitions, [{ topic: 'a', partitions: [0, 1] }])
+  await harness.env.clock.advance(20_000)
+  assert.is(harness.group().members.size, 1, 'its session of 10 s is over, nothing else came of it')
+})
+
 test('downgrade: the last new member leaves, is silent, or comes back as a classic one', async () => {
   const rows: [how: string, run: (harness: GroupHarness) => unknown][] = [
     [

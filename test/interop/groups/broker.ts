@@ -22,7 +22,12 @@ export interface GroupBrokerOptions {
   readonly settings?: Readonly<Record<string, string>>
 }
 
+/** A round of the checks takes seconds; sessions of the new protocol last 45 s by default. */
 const common = {
+  'group.consumer.session.timeout.ms': '6000',
+  'group.consumer.min.session.timeout.ms': '6000',
+  'group.consumer.heartbeat.interval.ms': '1000',
+  'group.consumer.min.heartbeat.interval.ms': '1000',
   'group.initial.rebalance.delay.ms': '0',
   'group.min.session.timeout.ms': '1000',
   'auto.create.topics.enable': 'false',

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { ApacheKafka } from '../apache-kafka.ts'
 import { ottla } from '../support/broker-process.ts'
 
-/** `java-next` and `platformatic-next` speak the new protocol (KIP-848). */
+/** Those with `next` speak the new protocol (KIP-848). */
 export type MemberKind =
   | 'kcat'
   | 'kafkajs'
@@ -16,6 +16,7 @@ export type MemberKind =
   | 'java-next'
   | 'platformatic-next'
   | 'ottla'
+  | 'ottla-next'
 
 export interface MemberPlace {
   readonly address: string
@@ -84,7 +85,8 @@ function commandLineOf(kind: MemberKind, name: string, place: MemberPlace): stri
     case 'java-next':
       return javaLine(kind, name, place)
     case 'ottla':
-      return ottlaLine(name, place)
+    case 'ottla-next':
+      return ottlaLine(kind, name, place)
   }
 }
 
@@ -148,16 +150,18 @@ function javaLine(
   ])
 }
 
-function ottlaLine(name: string, { address, group, topic }: MemberPlace): string[] {
-  const member = ['-b', address, 'consume', topic, '-g', group]
+function ottlaLine(
+  kind: 'ottla' | 'ottla-next',
+  name: string,
+  { address, group, topic, strategy = 'roundrobin' }: MemberPlace,
+): string[] {
+  const settings =
+    kind === 'ottla'
+      ? { 'partition.assignment.strategy': strategy, 'session.timeout.ms': sessionMs }
+      : { 'group.protocol': 'consumer' }
+  const options = Object.entries({ ...settings, 'client.id': name })
   return [
-    ...ottla,
-    ...member,
-    '--assignor',
-    'roundrobin',
-    '--format',
-    '%p %o\n',
-    '--client-id',
-    name,
+    ...[...ottla, '-b', address, 'consume', topic, '-g', group, '-f', '%p %o\\n'],
+    ...options.flatMap(([key, value]) => ['-X', `${key}=${value}`]),
   ]
 }

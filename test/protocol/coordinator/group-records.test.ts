@@ -53,7 +53,7 @@ test('an offset is the bytes that Kafka writes', () => {
     { group: 'g', topic: 't', partition: 3 },
     { offset: 5, leaderEpoch: 2, metadata: 'm', commitTimestamp: 7 },
   )
-  assert.is(hex(key), '0001' + '000167' + '000174' + '00000003')
+  assert.is(hex(key), ['0001', '000167', '000174', '00000003'].join(''))
   const offset = '0000000000000005'
   assert.is(hex(value), `0004${offset}00000002026d000000000000000700`)
 })
