@@ -60,6 +60,8 @@ async function member({ groupId, protocol = 'classic' }) {
     retries: 50,
     groupId,
     groupProtocol: protocol,
+    // It says version 1 by default, and leaves out what that has: librdkafka then gives it nothing.
+    protocols: [{ name: 'roundrobin', version: 0 }],
     sessionTimeout: 6000,
     rebalanceTimeout: 10_000,
     heartbeatInterval: 500,

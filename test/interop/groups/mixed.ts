@@ -125,7 +125,9 @@ export class MixedGroup {
       const seen = new Set(read().flat())
       return all.every((place) => seen.has(place))
     }
-    await until(async () => (await pause(50), isRead()), 'all records read', 45_000).catch(() => {})
+    for (const deadline = performance.now() + 45_000; !isRead() && performance.now() < deadline; ) {
+      await pause(50)
+    }
     await this.#committed().catch((error: Error) => {
       if (isRead()) throw error
     })
@@ -200,7 +202,7 @@ export function expectOnce(round: Round): string {
   const { repeated, shared } = round
   expectThat(repeated.length === 0, `${repeated.length} read twice: ${repeated.slice(0, 5)}`)
   expectThat(shared.length === 0, `partitions ${shared} were read by several members`)
-  return `${partitions * perPartition} records, ${round.readers.length} readers`
+  return `${partitions * perPartition} records, read by ${round.readers.join(', ')}`
 }
 
 /** Every record at least once. */
