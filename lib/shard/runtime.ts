@@ -91,9 +91,9 @@ export class ShardRuntime<S extends Shard> {
     for (const { shard } of this.#slots.values()) if (shard !== null) yield shard
   }
 
-  /** Whether any shard is still being read in. */
-  get isLoading(): boolean {
-    return [...this.#slots.values()].some((slot) => slot.isLoading)
+  /** Throws why `shards` are not all: one is being read in (COORDINATOR_LOAD_IN_PROGRESS), or cannot be. */
+  checkComplete(): void {
+    for (const { unavailable } of this.#slots.values()) if (unavailable !== null) throw unavailable
   }
 
   /**

@@ -66,8 +66,9 @@ export class ShardSlot<S extends Shard> {
     return this.#shard
   }
 
-  get isLoading(): boolean {
-    return this.#shard === null && this.#failure === null && !this.#isClosed
+  /** Why there is no shard at the moment: it is being read in, or cannot be. */
+  get unavailable(): KafkaError | null {
+    return this.#shard === null ? this.#unavailable() : null
   }
 
   /** Reads the shard in; runs until it is active, or has failed. */
@@ -244,7 +245,8 @@ export class ShardSlot<S extends Shard> {
       if (!isCurrent()) return
       this.#shard = shard
       this.#commit = null
-      if (log.endOffset > log.startOffset) void this.#follow(log.whenCommitted(log.endOffset), undefined)
+      if (log.endOffset > log.startOffset)
+        void this.#follow(log.whenCommitted(log.endOffset), undefined)
       shard.onLoaded()
       this.#retryMs = retryMsMin
       const tookMs = Math.round(env.clock.monotonicMs() - startedMs)

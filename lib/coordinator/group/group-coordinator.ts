@@ -95,9 +95,9 @@ export class GroupCoordinator {
     return this.#runtime.shards()
   }
 
-  /** Whether any shard is still being read in. */
-  get isLoading(): boolean {
-    return this.#runtime.isLoading
+  /** Throws why `shards` are not all: COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE. */
+  checkComplete(): void {
+    this.#runtime.checkComplete()
   }
 
   onImage(image: ClusterImage): void {
