@@ -23,8 +23,8 @@ const checks = new Checks()
 const found = await apacheKafka()
 const kafka = typeof found === 'string' ? null : found
 const kinds = new Set<MemberKind>(['ottla', 'ottla-next'])
-if (kafka) for (const kind of ['java', 'java-next'] as const) kinds.add(kind)
-else checks.skip('members of Java', String(found))
+if (typeof found === 'string') checks.skip('members of Java', found)
+else for (const kind of ['java', 'java-next'] as const) kinds.add(kind)
 if (await isInstalled('kcat')) kinds.add('kcat')
 else checks.skip('kcat', 'is missing; Debian: apt-get install kcat')
 if (existsSync('test/interop/clients/node_modules/kafkajs')) {
