@@ -113,8 +113,8 @@ export function onTerminal(
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk))
     const timer = setTimeout(() => {
       child.kill('SIGKILL')
-      reject(new Error(`ottla ${args.join(' ')} on a terminal: no end in 5 s\n${stdout}`))
-    }, 5000)
+      reject(new Error(`ottla ${args.join(' ')} on a terminal: no end in 20 s\n${stdout}`))
+    }, 20_000)
     child.on('close', (code) => {
       clearTimeout(timer)
       resolve({ code, stdout, stderr, elapsedMs: performance.now() - startedMs })
@@ -124,7 +124,8 @@ export function onTerminal(
 
 export interface Peer {
   readonly address: string
-  close(): void
+  /** Resolves when nothing of it runs or writes any more. */
+  close(): Promise<void>
 }
 
 /** Accepts connections and says nothing. */
@@ -142,7 +143,7 @@ export function silentPeer(): Promise<Peer> {
         address: `127.0.0.1:${port}`,
         close: () => {
           for (const socket of sockets) socket.destroy()
-          server.close()
+          return new Promise((closed) => server.close(() => closed()))
         },
       })
     })
@@ -152,7 +153,7 @@ export function silentPeer(): Promise<Peer> {
 /** A port that nobody listens on. */
 export async function refusedAddress(): Promise<string> {
   const peer = await silentPeer()
-  peer.close()
+  await peer.close()
   return peer.address
 }
 
@@ -164,6 +165,7 @@ export async function startBroker(...args: string[]): Promise<Peer> {
     env: cleanVariables(),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
   let log = ''
   child.stderr.on('data', (chunk: Buffer) => (log += chunk))
   const address = await new Promise<string>((resolve, reject) => {
@@ -175,7 +177,11 @@ export async function startBroker(...args: string[]): Promise<Peer> {
     })
     child.on('close', (code) => reject(new Error(`the broker ended with ${code}\n${log}`)))
   })
-  return { address, close: () => child.kill('SIGTERM') }
+  const close = (): Promise<void> => {
+    child.kill('SIGTERM')
+    return ended
+  }
+  return { address, close }
 }
 
 /** A folder of its own, removed by `remove`. */

@@ -214,7 +214,7 @@ test(
         assert.ok(elapsedMs < 4000, `${line}: ${elapsedMs} ms`)
       })
     } finally {
-      peer.close()
+      await peer.close()
     }
   },
   { timeoutMs: 60_000 },
@@ -236,7 +236,7 @@ test('SIGINT and SIGTERM end a wait at once: 130, 143', async () => {
       assert.ok(elapsedMs < 3000, `${elapsedMs} ms`)
     })
   } finally {
-    peer.close()
+    await peer.close()
   }
 })
 
@@ -257,7 +257,7 @@ test('an error that nobody caught is a bug of ours: 70, with what to report', as
       assert.ok(stderr.includes('please report it'), stderr)
     })
   } finally {
-    peer.close()
+    await peer.close()
   }
 })
 

@@ -23,8 +23,8 @@ let broker: Peer | undefined
 test.before(async () => {
   broker = await startBroker('--topic', 'orders:3')
 })
-test.after(() => {
-  broker?.close()
+test.after(async () => {
+  await broker?.close()
   folder.remove()
 })
 

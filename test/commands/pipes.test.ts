@@ -31,9 +31,9 @@ test.before(async () => {
   await ottla(['produce', 'big'], { variables, stdin: lines })
   await ottla(['produce', 'small'], { variables, stdin: 'a\nb\n' })
 })
-test.after(() => {
+test.after(async () => {
   for (const child of children) child.kill('SIGKILL')
-  broker.close()
+  await broker.close()
 })
 
 const children: ChildProcess[] = []
@@ -149,7 +149,7 @@ test('a silent peer: 5 after the time-out', async () => {
     assert.is(code, 5, stderr)
     assert.match(stderr, new RegExp(`^ottla ${name}: `))
   }
-  peer.close()
+  await peer.close()
 })
 
 test('following: one line for an outage, and 5 after --max-offline', async () => {
@@ -159,7 +159,7 @@ test('following: one line for an outage, and 5 after --max-offline', async () =>
   const { seen, ended: end } = open('consume', 't', '--max-offline', '1s')
   variables = { OTTLA_BROKERS: broker.address }
   await until(() => seen.stdout === 'x\n')
-  lost.close()
+  await lost.close()
   assert.is(await end, 5)
   const lines = seen.stderr.trimEnd().split('\n')
   assert.is(lines.length, 2, seen.stderr)
@@ -175,7 +175,7 @@ test('following goes on when the broker is back, with one line for the outage', 
   const { child, seen, ended: end } = open('tail', 't')
   await ottla(['produce', 't'], { variables, stdin: 'before\n' })
   await until(() => seen.stdout === 'before\n')
-  first.close()
+  await first.close()
   await until(() => seen.stderr !== '')
   const second = await startBroker('--data', folder.path, '--listen', first.address)
   await ottla(['produce', 't'], { variables, stdin: 'after\n' })
@@ -184,7 +184,7 @@ test('following goes on when the broker is back, with one line for the outage', 
   child.kill('SIGINT')
   assert.is(await end, 130)
   assert.match(seen.stderr, /^ottla tail: [^\n]*; trying again\n$/)
-  second.close()
+  await second.close()
   folder.remove()
 })
 
@@ -196,9 +196,9 @@ test('produce while its broker goes away: a second signal drops what is left, an
   variables = own
   child.stdin.write('one\n')
   await until(() => seen.stdout === '0\n')
-  lost.close()
+  await lost.close()
   child.stdin.write('two\nthree\n')
-  // Until the connection is lost the records might still be answered.
+  // Nothing tells from outside that the lines are read.
   await new Promise((resolve) => setTimeout(resolve, 300))
   child.kill('SIGINT')
   await new Promise((resolve) => setTimeout(resolve, 100))

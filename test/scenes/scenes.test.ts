@@ -18,8 +18,8 @@ test.before(async () => {
   chmodSync(join(bin, 'ottla'), 0o755)
   broker = await startBroker('-c', 'group.initial.rebalance.delay.ms=0')
 })
-test.after(() => {
-  broker?.close()
+test.after(async () => {
+  await broker?.close()
   folder.remove()
 })
 

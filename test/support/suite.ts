@@ -44,7 +44,7 @@ export function suite(name: string): Suite {
       throw asError(error)
     }
   }
-  const register = (title: string, handler: Handler, { timeoutMs = 10_000 } = {}) => {
+  const register = (title: string, handler: Handler, { timeoutMs = 30_000 } = {}) => {
     counts.registered++
     inner(title, async () => {
       try {
