@@ -50,6 +50,7 @@ import { rebuildProducers } from './producer-recovery.ts'
 import { encodeProducerSnapshot } from './producer-snapshot.ts'
 import type { ProducerBatch, ProducerStates } from './producer-state.ts'
 import { ReadFailures } from './read-failures.ts'
+import type { RecordCheck } from './record-check.ts'
 import { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, segmentFileName } from './segment-files.ts'
 
@@ -77,6 +78,8 @@ export class Log {
   readonly name: string
   /** Written or synced end has moved. */
   onProgress: () => void = () => {}
+  /** What the topic asks of each record; null when nothing, which costs nothing. */
+  recordCheck: RecordCheck | null = null
   readonly #host: LogHost
   readonly #producers: ProducerStates
   readonly #reader: LogReader
@@ -214,6 +217,7 @@ export class Log {
     const duplicate =
       batch.header.producerId < 0 ? null : this.#producers.check(batch.header, this.name)
     if (duplicate !== null) return this.#answerAgain(duplicate)
+    this.recordCheck?.(batch, this.name)
     const isAppendTime = config['message.timestamp.type'] === 'LogAppendTime'
     if (!isAppendTime && claimsAppendTime(batch)) patchCreateTime(batch)
     const stored = withWantedCodec(batch, config)

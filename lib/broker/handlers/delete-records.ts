@@ -6,9 +6,9 @@
  */
 
 import { KafkaError } from '../../base/errors.ts'
+import { isInternalTopic } from '../../controller/topic-names.ts'
 import { DeleteRecords } from '../../protocol/apis/delete-records.ts'
 import { eachPartition, handle } from '../handler.ts'
-import { isInternalTopic } from '../topics.ts'
 
 export const deleteRecords = handle(DeleteRecords, async (broker, request) => {
   const topics = []
