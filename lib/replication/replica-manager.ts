@@ -146,6 +146,8 @@ export class ReplicaManager {
     { acks, timeoutMs }: { acks: number; timeoutMs: number },
   ): Promise<AppendResult> {
     const infos: AppendInfo[] = []
+    // Of several nothing is appended when one does not fit: they are one request of an old client.
+    if (batches.length > 1) partition.checkRecords(batches)
     try {
       for (const batch of batches) infos.push(partition.appendAsLeader(batch, { acks }))
     } catch (error) {
