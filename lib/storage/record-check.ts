@@ -51,7 +51,7 @@ export function recordCheckOf(schemas: RecordSchemas): RecordCheck | null {
     const { recordCount } = batch.header
     throw new InvalidRecordsError(
       'INVALID_RECORD',
-      `${where}: ${offenders.count} of ${recordCount} records do not fit its schema; record ${first?.batchIndex}: ${first?.message}`,
+      `${offenders.count} of ${recordCount} records do not fit the schema of ${where}; record ${first?.batchIndex}: ${first?.message}`,
       offenders.named,
     )
   }
