@@ -117,7 +117,7 @@ const costly: readonly (readonly [what: string, schema: unknown, value: unknown]
   ['a long loop', { items: { allOf: many(900, { type: 'number' }) } }, numbers],
   ['many counts', { allOf: many(900, { minProperties: 1 }) }, properties],
   ['many lengths', { allOf: many(900, { minLength: 1 }) }, 'x'.repeat(1_000_000)],
-  ['many searches', { patternProperties: { 'x+x+y': {}, 'x+y+x': {}, '(x|xx)+z': {} } }, { [`${'x'.repeat(5_000_000)}`]: 1 }],
+  ['many searches', { patternProperties: { 'x+x+y': {}, 'x+y+x': {}, '(x|xx)+z': {} } }, { ['x'.repeat(5_000_000)]: 1 }],
   ['many comparisons', { enum: numbers.slice(0, 900).map((index) => ({ index })) }, properties],
   ['unique items', { allOf: many(900, { uniqueItems: true }) }, numbers],
 ] // biome-ignore format: a table
