@@ -145,21 +145,22 @@ class Walk {
   #inner(keyword: string, value: Json, at: string): Json {
     if (holdsData.has(keyword)) return value
     const extraSteps = keepsFailures.has(keyword) ? keptFailureSteps : 0
-    if (isObject(value)) {
-      if (holdsOne.has(keyword)) return this.schema(value, at, extraSteps)
-      if (holdsMap.has(keyword)) {
-        const map = Object.entries(value).map(([name, one]): [string, Json] => [
-          name,
-          isObject(one) ? this.schema(one, `${at}/${escapePointer(name)}`) : one,
-        ])
-        return Object.fromEntries(map)
-      }
+    if (holdsOne.has(keyword) && !Array.isArray(value)) return this.#any(value, at, extraSteps)
+    if (holdsMap.has(keyword) && isObject(value)) {
+      const map = Object.entries(value).map(([name, one]): [string, Json] => [
+        name,
+        this.#any(one, `${at}/${escapePointer(name)}`, 0),
+      ])
+      return Object.fromEntries(map)
     }
-    if (Array.isArray(value) && holdsList.has(keyword)) {
-      return value.map((one: Json, index) =>
-        isObject(one) ? this.schema(one, `${at}/${index}`, extraSteps) : one,
-      )
-    }
+    if (!holdsList.has(keyword) || !Array.isArray(value)) return value
+    return value.map((one: Json, index) => this.#any(one, `${at}/${index}`, extraSteps))
+  }
+
+  /** A subschema: true and false cost nothing, and can be referred to as well. */
+  #any(value: Json, at: string, extraSteps: number): Json {
+    if (isObject(value)) return this.schema(value, at, extraSteps)
+    if (typeof value === 'boolean') this.#places.add(at)
     return value
   }
 

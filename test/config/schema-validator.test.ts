@@ -43,6 +43,7 @@ const values: readonly (readonly [schema: unknown, value: unknown, problem: stri
   [{ $defs: { a: { type: 'string' } }, properties: { b: { $ref: '#/$defs/a' } } }, { b: 1 }, '/b must be string'],
   [{ $defs: { a: { $anchor: 'a', type: 'string' } }, items: { $ref: '#a' } }, [1], '/0 must be string'],
   [{ $id: 'https://example.com/order', $defs: { 'a/b': { type: 'string' } }, items: { $ref: '#/$defs/a~1b' } }, [1], '/0 must be string'],
+  [{ $defs: { a: false }, items: { $ref: '#/$defs/a' } }, [1], '/0 boolean schema is false'],
   [tree, { value: 1, children: [{ value: 2, children: [{ value: 'x' }] }] }, '/children/0/children/0/value must be number'],
   [{ pattern: '^[a-z]+-\\d+$' }, 'abc-12', null],
   [{ pattern: '^[a-z]+-\\d+$' }, 'abc', 'must match pattern "^[a-z]+-\\d+$"'],
