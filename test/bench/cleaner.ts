@@ -2,18 +2,20 @@
  * What compaction costs: `node build/test/bench/cleaner.mjs [MEGABYTES] [SECONDS]` prints tables; it
  * never fails by a timing.
  *
- * First in this process: how fast a log is cleaned on this disk, per codec, and how long the event
- * loop is held. Then a broker of its own: latency of produce requests at a steady rate, without and
- * with a cleaning beside them.
+ * First in this process: how fast a log is cleaned, per codec and size of batch, and how long the
+ * event loop is held: both in CPU time of the process, which a loaded machine does not distort. Then
+ * a broker of its own: latency of produce requests at a steady rate, before, beside and after a
+ * cleaning.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { randomUuid } from '../../lib/base/uuid.ts'
 import { Admin } from '../../lib/client/admin.ts'
 import { Client } from '../../lib/client/client.ts'
+import type { Clock } from '../../lib/io/clock.ts'
+import type { Env } from '../../lib/io/env.ts'
 import { nodeEnv } from '../../lib/io/node/env.ts'
 import { batchAt } from '../../lib/record/batch.ts'
 import { BatchBuilder } from '../../lib/record/builder.ts'
@@ -25,14 +27,13 @@ import { Peer } from '../interop/differential/peer.ts'
 import { startBroker } from '../interop/support/broker-process.ts'
 import { seeded } from '../support/records.ts'
 
-const megabytes = Number(process.argv[2] ?? 128)
+const megabytes = Number(process.argv[2] ?? 64)
 const seconds = Number(process.argv[3] ?? 8)
 const keyCount = 200_000
-const recordsPerBatch = 150
 const random = seeded(1)
 const folder = mkdtempSync(join(tmpdir(), 'ottla-bench-cleaner-'))
 
-function dirtyBatch(codec: Codec): Buffer {
+function dirtyBatch(codec: Codec, recordsPerBatch = 150): Buffer {
   const builder = new BatchBuilder({ codec })
   for (let n = 0; n < recordsPerBatch; n++) {
     const key = Buffer.from(`key-${random(keyCount)}`)
@@ -51,54 +52,78 @@ const cleanerConfig: CleanerConfig = {
   'log.cleaner.io.max.bytes.per.second': Number.MAX_VALUE,
 }
 
+/** Of the whole process: what its helper threads do for the cleaner counts too. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
+/** The machine with CPU time for a clock, and the time between the turns that the cleaner gives away. */
+function envWithSlices(): { env: Env; slicesMs: number[] } {
+  const machine = nodeEnv()
+  const slicesMs: number[] = []
+  let turnMs = cpuMs()
+  const clock: Clock = {
+    nowMs: () => machine.clock.nowMs(),
+    monotonicMs: cpuMs,
+    timer: (ms, fn, options) => machine.clock.timer(ms, fn, options),
+    endOfTurn(fn) {
+      slicesMs.push(cpuMs() - turnMs)
+      machine.clock.endOfTurn(() => {
+        turnMs = cpuMs()
+        fn()
+      })
+    },
+  }
+  return { env: { ...machine, clock }, slicesMs }
+}
+
 /** One log on this disk, cleaned once in this process. */
-async function cleanHere(codec: Codec): Promise<Record<string, string | number>> {
-  const env = nodeEnv()
+async function cleanHere(codec: Codec, records: number): Promise<Record<string, string | number>> {
+  const { env, slicesMs } = envWithSlices()
   const config = {
     'log.retention.check.interval.ms': 300_000,
     'ottla.disk.floor.bytes': 0,
     'producer.id.expiration.ms': 86_400_000,
   }
-  const dir = await LogDir.open({ env, path: join(folder, codec), nodeId: 1, config })
+  const path = join(folder, `${codec}-${records}`)
+  const dir = await LogDir.open({ env, path, nodeId: 1, config })
   const settings = logConfigWith({
     'cleanup.policy': ['compact'],
-    'segment.bytes': 8 * 1024 * 1024,
+    'segment.bytes': 2 * 1024 * 1024,
+    'max.message.bytes': 2 * 1024 * 1024,
     'ottla.durability': 'replicated',
     'min.cleanable.dirty.ratio': 0,
   })
   const id = randomUuid((count) => env.random.bytes(count))
   const log = await dir.create({ topic: 'dirty', partition: 0 }, id, settings)
   dir.highWatermarks = () => [[log.topicPartition, log.writtenEndOffset]]
-  while (log.sizeBytes < megabytes * 1024 * 1024) {
-    await log.append(batchAt(dirtyBatch(codec)), { leaderEpoch: 0 }).written
+  for (let sent = 0; sent < megabytes * 1024 * 1024; sent += records * 110) {
+    await log.append(batchAt(dirtyBatch(codec, records)), { leaderEpoch: 0 }).written
   }
   await log.sync()
   const cleaner = await LogCleaner.start(dir, cleanerConfig)
   const before = log.sizeBytes
-  const records = log.logEndOffset
-  const delays = monitorEventLoopDelay({ resolution: 1 })
-  delays.enable()
-  const began = performance.now()
-  const cpu = process.cpuUsage()
-  while (await cleaner.cleanDirtiest()) {
-    // Until nothing is due.
-  }
-  const tookMs = performance.now() - began
-  const used = process.cpuUsage(cpu)
-  delays.disable()
+  slicesMs.length = 0
+  const began = cpuMs()
+  const isCleaned = await cleaner.cleanDirtiest()
+  const tookMs = cpuMs() - began
+  const sorted = slicesMs.sort((a, b) => a - b)
   const row = {
-    codec,
+    codec: isCleaned ? codec : `${codec}: nothing to clean`,
+    'records a batch': records,
     'MB before': Math.round(before / 1e6),
     'MB after': Math.round(log.sizeBytes / 1e6),
-    'MB/s': Math.round(before / 1e3 / tookMs),
-    'records/s': Math.round((records / tookMs) * 1000),
-    'CPU s': ((used.user + used.system) / 1e6).toFixed(1),
-    'loop p99 ms': (delays.percentile(99) / 1e6).toFixed(1),
-    'loop max ms': (delays.max / 1e6).toFixed(1),
+    'CPU s': (tookMs / 1000).toFixed(2),
+    'records/CPU s': Math.round((log.logEndOffset / tookMs) * 1000),
+    slices: sorted.length,
+    'p50 ms': (sorted[sorted.length >> 1] ?? 0).toFixed(1),
+    'p99 ms': (sorted[Math.floor(sorted.length * 0.99)] ?? 0).toFixed(1),
+    'max ms': (sorted.at(-1) ?? 0).toFixed(1),
   }
   await cleaner.close()
   await dir.close()
-  rmSync(join(folder, codec), { recursive: true })
+  rmSync(path, { recursive: true })
   return row
 }
 
@@ -156,8 +181,11 @@ async function produceBeside(durability: string): Promise<Record<string, string 
       await peer.produce('dirty', batches)
       for (const { length } of batches) sent += length
     }
-    const endMs = performance.now() + seconds * 1000
-    const alone = await measure(peer.other('live'), () => performance.now() > endMs)
+    const alone = () => {
+      const endMs = performance.now() + seconds * 1000
+      return measure(peer.other('live'), () => performance.now() > endMs)
+    }
+    const before = await alone()
     const isCleaned = () => broker.log().includes('log.cleaned')
     await setRatio(broker.address, '0')
     const lastMs = performance.now() + 60_000
@@ -165,8 +193,9 @@ async function produceBeside(durability: string): Promise<Record<string, string 
     const beside = await measure(peer.other('live'), isOver)
     const took = /"?ms"?[:=](\d+)/.exec(broker.log().split('log.cleaned')[1] ?? '')?.[1]
     return [
-      summary(`${durability}: produce alone`, alone),
+      summary(`${durability}: produce alone`, before),
       { ...summary(`${durability}: beside a cleaning`, beside), 'cleaning ms': took ?? '?' },
+      summary(`${durability}: alone again`, await alone()),
     ]
   } finally {
     peer.close()
@@ -175,6 +204,8 @@ async function produceBeside(durability: string): Promise<Record<string, string 
   }
 }
 
-for (const codec of codecs) console.log(await cleanHere(codec))
+const rows = []
+for (const codec of codecs) rows.push(await cleanHere(codec, 150), await cleanHere(codec, 10_000))
+console.table(rows)
 for (const durability of ['fsync', 'replicated']) console.table(await produceBeside(durability))
 rmSync(folder, { recursive: true, force: true })

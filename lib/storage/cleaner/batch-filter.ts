@@ -127,24 +127,28 @@ function joined({ bytes }: RecordCursor, { ranges }: Kept): Buffer {
   return Buffer.concat(ranges.map(({ start, end }) => bytes.subarray(start, end)))
 }
 
+/** What a record may grow by: its length by 4 bytes, its timestamp delta from 1 byte to 10. */
+const growthMax = 13
+
 /** The records with timestamp deltas that count from `baseTimestamp`. */
 function rebased({ bytes }: RecordCursor, kept: Kept, baseTimestamp: number): Buffer {
-  const parts: Uint8Array[] = []
+  let sizeMax = 0
+  for (const { start, end } of kept.ranges) sizeMax += end - start + growthMax
+  const target = Buffer.allocUnsafe(sizeMax)
   const reader = new VarintReader(bytes)
+  let at = 0
   for (const [index, { start, end }] of kept.ranges.entries()) {
     reader.position = start
     reader.readVarint()
     const attributes = bytes[reader.position++] ?? 0
     reader.readVarlong()
     const delta = difference(kept.timestamps[index] ?? -1, baseTimestamp)
-    const sizeBytes = 1 + varlongSize(delta) + (end - reader.position)
-    const head = Buffer.alloc(16)
-    let at = writeVarint(head, 0, sizeBytes)
-    head[at++] = attributes
-    at = writeVarlong(head, at, delta)
-    parts.push(head.subarray(0, at), bytes.subarray(reader.position, end))
+    at = writeVarint(target, at, 1 + varlongSize(delta) + (end - reader.position))
+    target[at++] = attributes
+    at = writeVarlong(target, at, delta)
+    at += bytes.copy(target, at, reader.position, end)
   }
-  return Buffer.concat(parts)
+  return target.subarray(0, at)
 }
 
 /** `value - base` as an int64, as Java computes it. */

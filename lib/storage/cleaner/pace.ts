@@ -8,10 +8,12 @@ import { type Clock, sleep } from '../../io/clock.ts'
 
 /** One slice of work. A batch is the smallest unit where it is compressed: codecs run in one go. */
 const sliceMs = 2
+const busySliceMs = 1
 /** A turn of others that took this long says that the loop is busy. */
 const busyTurnMs = 0.5
-/** Rest after a slice while the loop is busy: a fifth of the time is the cleaner's. */
-const busyRestMs = 8
+/** While it is, a rest is so many times as long as the slice took: a sixth of the time is the cleaner's. */
+const busyRestFactor = 5
+const restMsMax = 100
 /** Sleeps for the rate are no shorter, so that a timer is worth its price. */
 const throttleMsMin = 5
 const throttleMsMax = 1000
@@ -25,14 +27,15 @@ export class CleanerPace {
   readonly #clock: Clock
   /** Bytes per second; read anew each time. */
   readonly #rate: () => number
-  #sliceEndMs: number
+  #sliceStartMs = 0
+  #sliceEndMs = 0
   #owedMs = 0
   #lastSpendMs: number
 
   constructor(clock: Clock, rate: () => number) {
     this.#clock = clock
     this.#rate = rate
-    this.#sliceEndMs = clock.monotonicMs() + sliceMs
+    this.#beginSlice(sliceMs)
     this.#lastSpendMs = clock.monotonicMs()
   }
 
@@ -47,8 +50,18 @@ export class CleanerPace {
     await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve))
     const othersMs = this.#clock.monotonicMs() - startMs
     signal.throwIfAborted()
-    if (othersMs > busyTurnMs) await sleep(this.#clock, busyRestMs, signal)
-    this.#sliceEndMs = this.#clock.monotonicMs() + sliceMs
+    const isBusy = othersMs > busyTurnMs
+    if (isBusy) {
+      // On a machine with more to do than processors a slice takes longer than it should.
+      const restMs = busyRestFactor * Math.max(startMs - this.#sliceStartMs, busySliceMs)
+      await sleep(this.#clock, Math.min(restMs, restMsMax), signal)
+    }
+    this.#beginSlice(isBusy ? busySliceMs : sliceMs)
+  }
+
+  #beginSlice(ms: number): void {
+    this.#sliceStartMs = this.#clock.monotonicMs()
+    this.#sliceEndMs = this.#sliceStartMs + ms
   }
 
   /** Counts bytes that were read or written, and waits while that is more than the rate allows. */
@@ -64,7 +77,7 @@ export class CleanerPace {
       await sleep(this.#clock, partMs, signal)
       this.#owedMs -= partMs
       this.#lastSpendMs = this.#clock.monotonicMs()
-      this.#sliceEndMs = this.#lastSpendMs + sliceMs
+      this.#beginSlice(sliceMs)
     }
   }
 }
