@@ -456,6 +456,7 @@ export class Log {
       this.leaderEpochs.truncateFromStart(start)
     }
     try {
+      await this.#settling?.catch(() => {})
       // Durable first: a crash between two renames must not leave a hole that counts.
       await this.#host.saveLogStarts()
       for (const segment of dropped) await segment.markDeleted()

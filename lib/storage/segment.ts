@@ -45,6 +45,9 @@ const indexBytesMax = 64 * 1024 * 1024
 /** A log file of more bytes has index entries, but for one enormous batch. */
 const unindexedBytesMax = 1024 * 1024
 
+/** Whoever read it meets the segment that took its place, or none, when it looks again. */
+export class SegmentRemovedError extends DecodeError {}
+
 export class Segment implements Pooled {
   readonly baseOffset: Offset
   readonly createdMs: number
@@ -207,7 +210,7 @@ export class Segment implements Pooled {
 
   async #loadIndexes(): Promise<Indexes> {
     // Its names may be another's by now: the read is repeated with what took its place.
-    if (this.isRemoved) throw new DecodeError(`segment ${this.baseOffset} was removed`)
+    if (this.isRemoved) throw new SegmentRemovedError(`segment ${this.baseOffset} was removed`)
     const offsetBytes = await readFile(this.#disk, this.path(fileSuffix.index), indexBytesMax)
     const timeBytes = await readFile(this.#disk, this.path(fileSuffix.timeIndex), indexBytesMax)
     const offset = offsetBytes && readOffsetIndex(this.baseOffset, offsetBytes, this.writtenBytes)

@@ -3,7 +3,8 @@
  * log.cleaner.backoff.ms. What is clean is kept in `cleaner-offset-checkpoint` (checkpoint.ts has the
  * format), written after each cleaning: a crash before it means that a part is cleaned once more.
  *
- * A log with a damaged batch is marked and left alone until the next start; the others go on. A full
+ * A log with a damaged batch, or with more keys in one batch than the map holds, is marked and left
+ * alone until the next start or a larger map; the others go on. A full
  * disk stops a cleaning and not the log; any other failure of the disk takes the log dir offline.
  * Source: apache/kafka: LogCleaner, LogCleanerManager.
  */
@@ -12,7 +13,7 @@ import { DecodeError } from '../../base/errors.ts'
 import { type Offset, topicPartitionName } from '../../base/types.ts'
 import type { BrokerConfig } from '../../config/broker.ts'
 import { sleep } from '../../io/clock.ts'
-import { readFile, writeFileAtomic } from '../../io/disk.ts'
+import { hasErrorCode, readFile, writeFileAtomic } from '../../io/disk.ts'
 import type { Env } from '../../io/env.ts'
 import { cleanerOffsetFile, decodeOffsetCheckpoint, encodeOffsetCheckpoint } from '../checkpoint.ts'
 import { asError, isDiskFailure } from '../disk-failure.ts'
@@ -20,6 +21,7 @@ import { GatheringTask } from '../gathering-task.ts'
 import type { Log } from '../log.ts'
 import { isCompacted } from '../log-config.ts'
 import type { LogCleaning, LogDir } from '../log-dir.ts'
+import { SegmentRemovedError } from '../segment.ts'
 import { type Cleaning, cleanLog, UncleanableError } from './clean-log.ts'
 import { type Cleanable, cleanableOf, isDue } from './cleanable.ts'
 import { CleanerPace, CleaningStopped } from './pace.ts'
@@ -79,6 +81,9 @@ export class LogCleaner implements LogCleaning {
   }
 
   setConfig(config: CleanerConfig): void {
+    const name = 'log.cleaner.dedupe.buffer.size'
+    // Perhaps that was what they lacked.
+    if (config[name] > this.#config[name]) this.#uncleanable.clear()
     this.#config = config
     this.#startLanes()
   }
@@ -113,8 +118,9 @@ export class LogCleaner implements LogCleaning {
   /** Cleans the dirtiest log that is due. Whether there was one, and it went well. */
   async cleanDirtiest(): Promise<boolean> {
     const found = await this.#dirtiest()
-    // Another lane may have taken it while this one looked.
+    // While this lane looked another one may have taken it, or the log went.
     if (found === null || this.#running.has(found.log.name)) return false
+    if (this.#dir.logOf(found.log.topicPartition) !== found.log) return false
     const { name } = found.log
     const abort = new AbortController()
     const stop = () => abort.abort(new CleaningStopped('the cleaner stops'))
@@ -201,7 +207,8 @@ export class LogCleaner implements LogCleaning {
   }
 
   #onFailure(log: Log, error: unknown): void {
-    if (error instanceof CleaningStopped) return
+    // Retention may have begun before the cleaning: the next one sees what it left.
+    if (error instanceof CleaningStopped || error instanceof SegmentRemovedError) return
     if (log.failure !== null && !(error instanceof DecodeError)) {
       // Offline for another reason, or half renamed: then the log dir has to know.
       this.#dir.onFailure(log, asError(error))
@@ -214,7 +221,7 @@ export class LogCleaner implements LogCleaning {
     }
     const isNative = error instanceof Error && 'code' in error
     if (!isNative) throw error
-    if (isDiskFailure(error)) this.#dir.onFailure(log, error)
+    if (isDiskFailure(error) && !hasErrorCode(error, 'ENOENT')) this.#dir.onFailure(log, error)
     else this.#env.log.warn('log.cleaning.failed', { log: log.name, error: error.message })
   }
 

@@ -253,6 +253,66 @@ test('a topic that is deleted while it is cleaned goes; its name begins anew', a
   assert.is(scenario.dir.failure, null)
 })
 
+test('a full disk ends a cleaning and not the log; with space it is done', async () => {
+  const scenario = await new CleaningScenario().open()
+  await fill(scenario, 60)
+  const { disk } = scenario.env
+  disk.capacityBytes = disk.usedBytes + 100
+  assert.is(await scenario.clean(), 0)
+  assert.is(scenario.log.failure, null)
+  const names = (await disk.list(directory)).map(({ name }) => name)
+  assert.equal(
+    names.filter((name) => name.endsWith('.cleaned')),
+    [],
+  )
+  disk.capacityBytes = Number.MAX_SAFE_INTEGER
+  assert.ok((await scenario.clean()) > 0)
+  await scenario.check()
+})
+
+test('a batch with more keys than the map holds is told; a larger map cleans it', async () => {
+  const scenario = new CleaningScenario({ 'internal.segment.bytes': 5000 })
+  scenario.cleanerConfig = { ...scenario.cleanerConfig, 'log.cleaner.dedupe.buffer.size': 1024 }
+  await scenario.open()
+  const rows = Array.from({ length: 100 }, (_, n): [string, string] => [`k${n}`, 'v'])
+  await scenario.put({ rows })
+  await fill(scenario, 60)
+  assert.is(await scenario.clean(), 0)
+  scenario.cleaner.setConfig({ ...scenario.cleanerConfig, 'log.cleaner.dedupe.buffer.size': 1e6 })
+  assert.ok((await scenario.clean()) > 0)
+  await scenario.check()
+})
+
+test('a cleaning keeps to log.cleaner.io.max.bytes.per.second, and to a new one at once', async () => {
+  const scenario = new CleaningScenario()
+  const slow = { ...scenario.cleanerConfig, 'log.cleaner.io.max.bytes.per.second': 1000 }
+  scenario.cleanerConfig = slow
+  await scenario.open()
+  await fill(scenario, 60)
+  let isDone = false
+  const cleaning = scenario.cleaner.cleanDirtiest().then(() => {
+    isDone = true
+  })
+  await scenario.env.clock.advance(5000)
+  assert.is(isDone, false)
+  scenario.cleaner.setConfig({ ...slow, 'log.cleaner.io.max.bytes.per.second': 1e9 })
+  await scenario.env.clock.advance(10_000)
+  assert.is(isDone, true)
+  await cleaning
+  await scenario.check()
+})
+
+test('lanes clean by themselves, as many as log.cleaner.threads says, until the close', async () => {
+  const scenario = new CleaningScenario()
+  scenario.cleanerConfig = { ...scenario.cleanerConfig, 'log.cleaner.threads': 2 }
+  await scenario.open()
+  await fill(scenario, 60)
+  await scenario.env.clock.advance(16_000)
+  assert.is(scenario.cleanedOffset, scenario.log.segments.at(-1)?.baseOffset)
+  await scenario.check()
+  await scenario.close()
+})
+
 /** Fails every disk operation from the `at`th of a cleaning on. Gives the number of operations. */
 async function cleanWithFailure(scenario: CleaningScenario, at: number): Promise<number> {
   let count = 0
@@ -339,23 +399,46 @@ const step = fc.oneof(
 
 test('any history of appends, cleanings, waits, restarts and crashes keeps to the model', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-      const scenario = await new CleaningScenario({
-        'internal.segment.bytes': 400,
-        'delete.retention.ms': 1000,
-      }).open()
-      for (const action of [...steps, { kind: 'clean' as const }]) {
-        if (action.kind === 'put') await scenario.put(action)
-        else if (action.kind === 'wait') await scenario.env.clock.advance(action.ms)
-        else if (action.kind === 'reopen') await scenario.reopen()
-        else if (action.kind === 'crash') {
-          await scenario.cleaner.close()
-          await scenario.crash()
-        } else await scenario.clean()
-        if (action.kind !== 'put') await scenario.check()
-      }
-      await scenario.close()
-    }),
-    { numRuns: 60 },
+    fc.asyncProperty(
+      fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }),
+      async (steps) => {
+        const scenario = await new CleaningScenario({
+          'internal.segment.bytes': 400,
+          'delete.retention.ms': 1000,
+        }).open()
+        for (const action of [...steps, { kind: 'clean' as const }]) {
+          if (action.kind === 'put') await scenario.put(action)
+          else if (action.kind === 'wait') await scenario.env.clock.advance(action.ms)
+          else if (action.kind === 'reopen') await scenario.reopen()
+          else if (action.kind === 'crash') {
+            await scenario.cleaner.close()
+            await scenario.crash()
+          } else await scenario.clean()
+          if (action.kind !== 'put') await scenario.check()
+        }
+        await scenario.close()
+      },
+    ),
+    { numRuns: 40 },
   )
+})
+
+test('retention that drops segments under a cleaning ends the cleaning, and harms nothing', async () => {
+  for (let turns = 0; turns < 40; turns++) {
+    const scenario = await new CleaningScenario().open()
+    await fill(scenario, 40)
+    await scenario.reopen()
+    const cleaning = scenario.cleaner.cleanDirtiest()
+    for (let turn = 0; turn < turns * 5; turn++) await Promise.resolve()
+    const end = scenario.log.segments[3]?.baseOffset ?? 0
+    await scenario.log.deleteOldest(3)
+    await cleaning
+    assert.is(scenario.dir.failure, null)
+    assert.is(scenario.log.failure, null)
+    await scenario.clean()
+    assert.is(scenario.cleanedOffset, scenario.log.segments.at(-1)?.baseOffset)
+    const rows = await scenario.rows()
+    assert.ok(rows.every(({ offset }) => offset >= end))
+    assert.ok(rows.some(({ key }) => key === 'a'))
+  }
 })
