@@ -22,7 +22,6 @@ import {
   topicPartitionName,
 } from '../base/types.ts'
 import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
-import { randomBelow } from '../io/random.ts'
 import {
   lastOffsetOf,
   patchCreateTime,
@@ -50,8 +49,8 @@ import { rebuildProducers } from './producer-recovery.ts'
 import { encodeProducerSnapshot } from './producer-snapshot.ts'
 import type { ProducerBatch, ProducerStates } from './producer-state.ts'
 import { ReadFailures } from './read-failures.ts'
-import { isRollDue } from './roll.ts'
-import { Segment } from './segment.ts'
+import { isRollDue, newSegment } from './roll.ts'
+import type { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, segmentFileName } from './segment-files.ts'
 import { removeLater, runStart } from './segment-runs.ts'
 
@@ -297,24 +296,9 @@ export class Log {
     sealed.seal()
     const snapshot = encodeProducerSnapshot(this.#producers.entries())
     this.#durability.seal(sealed, baseOffset, snapshot)
-    this.#active = this.#newSegment(baseOffset)
+    const directory = this.#directory
+    this.#active = newSegment(this.#host, this.#config, { directory, baseOffset })
     this.#segments = [...this.#segments, this.#active]
-  }
-
-  /** An empty segment that takes appends; its file is made later. */
-  #newSegment(baseOffset: Offset): Segment {
-    const { env, pool } = this.#host
-    const jitterMs = Math.min(this.#config['segment.jitter.ms'], this.#config['segment.ms'])
-    const segment = new Segment({
-      disk: env.disk,
-      pool,
-      directory: this.#directory,
-      baseOffset,
-      createdMs: env.clock.nowMs(),
-      rollJitterMs: jitterMs > 0 ? randomBelow(env.random, Math.min(jitterMs, 2 ** 32)) : 0,
-    })
-    segment.startIndexes()
-    return segment
   }
 
   async #write(group: WriteGroup): Promise<void> {
