@@ -28,6 +28,7 @@ import { MetadataFollower } from '../metadata/follower.ts'
 import { ProducerIds } from '../metadata/producer-ids.ts'
 import type { MetadataStore, Session } from '../metadata/store.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
+import { LogCleaner } from '../storage/cleaner/log-cleaner.ts'
 import { DataDirectoryError, LogDir } from '../storage/log-dir.ts'
 import type { BrokerListener, BrokerOptions, BrokerState, ListenerOptions } from './broker-state.ts'
 import { createDeclared, parseDeclaredTopic } from './declared-topics.ts'
@@ -97,6 +98,9 @@ async function start(
   const { metadata, replicas } = await followMetadata(state, { logDir, store }, undo)
   const groups = coordinateGroups(state, { metadata, replicas }, undo)
   await loadLogs(state, { logDir, replicas, metadata, isNew })
+  const cleaner = await LogCleaner.start(logDir, state.config)
+  undo.push(() => cleaner.close())
+  metadata.subscribe(() => cleaner.setConfig(state.config))
   const controller = await joinCluster(options, state, {
     logDir,
     store,

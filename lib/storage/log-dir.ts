@@ -60,6 +60,13 @@ export type LogDirConfig = Pick<
   'log.retention.check.interval.ms' | 'ottla.disk.floor.bytes' | 'producer.id.expiration.ms'
 >
 
+/** What a log dir needs of the cleaner of its logs (cleaner/log-cleaner.ts). */
+export interface LogCleaning {
+  isCleaning(log: Log): boolean
+  /** Resolves when the log, which goes, is no longer worked on. */
+  release(log: Log): Promise<void>
+}
+
 export interface LogDirOptions {
   readonly env: Env
   readonly path: string
@@ -88,6 +95,8 @@ export class LogDir implements LogHost {
   readonly isClean: boolean
   /** What is to be checkpointed as high watermarks; logs it does not name keep theirs. */
   highWatermarks: () => Iterable<[TopicPartition, Offset]> = () => []
+  /** Told of logs that go; retention leaves alone what it works on. */
+  cleaning: LogCleaning = { isCleaning: () => false, release: async () => {} }
   /** The dir went offline. */
   onOffline: (error: Error) => void = () => {}
   readonly #lock: DiskLock
@@ -296,7 +305,7 @@ export class LogDir implements LogHost {
     const nowMs = this.env.clock.nowMs()
     this.#noteHighWatermarks()
     for (const log of this.#logs.values()) {
-      if (log.failure !== null) continue
+      if (log.failure !== null || this.cleaning.isCleaning(log)) continue
       log.producers.expire(nowMs, this.producerExpirationMs)
       const highWatermark = this.#highWatermarks.get(log.name) ?? 0
       try {
@@ -363,6 +372,7 @@ export class LogDir implements LogHost {
     this.#highWatermarks.delete(name)
     const unique = this.env.random.bytes(16)
     const directory = `${this.path}/${markedDirectoryName(log.topicPartition, unique, mark)}`
+    await this.cleaning.release(log)
     try {
       await this.env.disk.rename(log.directory, directory)
       log.moveTo(directory)
