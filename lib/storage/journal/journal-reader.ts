@@ -11,7 +11,8 @@
  *
  * Of a damaged block whose directory can be read it is known which logs it had; a log that lacks
  * those records is then damaged (journal-tail.ts). Nothing is changed on disk, so a crash while
- * reading or replaying changes nothing either.
+ * reading or replaying changes nothing either. A journal whose last blocks became zeros cannot be
+ * told from the journal of an earlier moment.
  */
 
 import { crc32c } from '../../base/crc32c.ts'

@@ -6,6 +6,7 @@
 
 import { joinChunks } from '../../../lib/base/bytes.ts'
 import { randomUuid } from '../../../lib/base/uuid.ts'
+import { readFile } from '../../../lib/io/disk.ts'
 import type { DiskOperation } from '../../../lib/io/memory/disk.ts'
 import { type MemoryEnv, memoryEnv } from '../../../lib/io/memory/env.ts'
 import { splitBatches } from '../../../lib/record/batch.ts'
@@ -55,16 +56,16 @@ export class JournalWorld {
   operations = 0
   /** Before which one the process dies. */
   diesBefore: (operation: DiskOperation, path: string) => boolean = () => false
+  /** Which operations never come back, or fail. */
+  hinders: (operation: DiskOperation, path: string) => 'hang' | Error | undefined = () => undefined
+  readonly logged: string[] = []
   #onDeath: () => void = () => {}
   isDead = false
   #seed = 1
 
-  constructor(
-    config: Partial<LogConfig> = {},
-    dirConfig: Partial<LogDirConfig> = {},
-    env = memoryEnv(),
-  ) {
-    this.env = env
+  constructor(config: Partial<LogConfig> = {}, dirConfig: Partial<LogDirConfig> = {}) {
+    const note = (event: string) => void this.logged.push(event)
+    this.env = memoryEnv({ log: { error: note, warn: note, info() {}, debug() {} } })
     this.config = logConfigWith({ 'internal.segment.bytes': 6_000, ...config })
     this.dirConfig = {
       'log.retention.check.interval.ms': 300_000,
@@ -108,8 +109,8 @@ export class JournalWorld {
     return this
   }
 
-  async create(topic: string): Promise<void> {
-    const id = randomUuid((count) => this.env.random.bytes(count))
+  async create(topic: string, topicId?: string): Promise<void> {
+    const id = topicId ?? randomUuid((count) => this.env.random.bytes(count))
     this.known.set(topic, { values: [], acknowledgedEnd: 0, start: 0, isUncertain: false })
     await this.dir.create({ topic, partition: 0 }, id, this.config)
   }
@@ -120,8 +121,10 @@ export class JournalWorld {
       this.isDead = true
       this.#onDeath()
     }
+    const hindrance = this.hinders(operation, path)
+    if (hindrance instanceof Error) return Promise.reject(hindrance)
     // Nothing that a dead process asked for ever comes back.
-    return this.isDead ? new Promise(() => {}) : undefined
+    return this.isDead || hindrance === 'hang' ? new Promise(() => {}) : undefined
   }
 
   /** Runs `work` until it ends or the process dies in it. */
@@ -165,10 +168,22 @@ export class JournalWorld {
     await this.log(topic).advanceLogStart(offset)
   }
 
-  async recreate(topic: string): Promise<void> {
+  /** Deletes it and makes it anew, under another topic id unless one is given. */
+  async recreate(topic: string, topicId?: string): Promise<void> {
     this.known.delete(topic)
     await this.dir.remove(this.log(topic))
-    await this.create(topic)
+    await this.create(topic, topicId)
+  }
+
+  /** The whole files of the journal, by path. */
+  async journalFiles(): Promise<Map<string, Uint8Array>> {
+    const files = new Map<string, Uint8Array>()
+    for (const { name } of await this.env.disk.list(`${this.path}/journal`)) {
+      const path = `${this.path}/journal/${name}`
+      const bytes = await readFile(this.env.disk, path)
+      if (bytes !== null && name.endsWith('.journal')) files.set(path, bytes)
+    }
+    return files
   }
 
   #knownOf(topic: string): Known {
@@ -181,6 +196,7 @@ export class JournalWorld {
   cut(keep: Keep): void {
     this.isDead = false
     this.diesBefore = () => false
+    this.hinders = () => undefined
     this.#dir = null
     this.env.disk.crash(keep)
   }
