@@ -1,6 +1,7 @@
 /**
  * What durable appends cost: a sync per log, the journal, and no sync, on this disk, in process.
- * `node build/test/bench/journal.mjs [SECONDS] [DIRECTORY]` prints a table; it never fails by a timing.
+ * `node build/test/bench/journal.mjs [SECONDS] [ROUNDS] [DIRECTORY] [LOGS,...]` prints
+ * a table; it never fails by a timing. The modes take turns; of their rounds the middle one counts.
  *
  * Each log has `open` producers, each of which appends its next batch when the last one is durable
  * (none: written).
@@ -17,8 +18,11 @@ import type { Log } from '../../lib/storage/log.ts'
 import { logConfigWith } from '../../lib/storage/log-config.ts'
 import { LogDir } from '../../lib/storage/log-dir.ts'
 
-const seconds = Number(process.argv[2] ?? 3)
-const parent = process.argv[3] ?? tmpdir()
+const seconds = Number(process.argv[2] ?? 2)
+const rounds = Number(process.argv[3] ?? 3)
+const parent = process.argv[4] ?? tmpdir()
+/** Only loads of so many logs; none = all. */
+const only = process.argv[5]
 const env = nodeEnv()
 
 const loads = [
@@ -44,13 +48,14 @@ function makeBatch(sizeBytes: number): Uint8Array {
   return Buffer.from(builder.build())
 }
 
-async function produce(
-  log: Log,
-  template: Uint8Array,
-  times: number[],
-  mode: Mode,
-  untilMs: number,
-) {
+/** A mode, and how long each append took. */
+interface Measured {
+  readonly mode: Mode
+  readonly template: Uint8Array
+  readonly times: number[]
+}
+
+async function produce(log: Log, { mode, template, times }: Measured, untilMs: number) {
   const bytes = Buffer.from(template)
   while (performance.now() < untilMs) {
     const startMs = performance.now()
@@ -83,7 +88,7 @@ async function run(mode: Mode, { logs, open, batchBytes }: Load) {
     const untilMs = performance.now() + ms
     return Promise.all(
       made.flatMap((log) =>
-        Array.from({ length: open }, () => produce(log, template, times, mode, untilMs)),
+        Array.from({ length: open }, () => produce(log, { mode, template, times }, untilMs)),
       ),
     )
   }
@@ -112,6 +117,20 @@ async function run(mode: Mode, { logs, open, batchBytes }: Load) {
   }
 }
 
+/** The round in the middle, by throughput. */
+function median(rows: Row[]): Row | undefined {
+  return [...rows].sort((a, b) => a['MB/s'] - b['MB/s'])[rows.length >> 1]
+}
+
+type Row = Awaited<ReturnType<typeof run>>
+
 const results = []
-for (const load of loads) for (const mode of modes) results.push(await run(mode, load))
+for (const load of loads) {
+  if (only !== undefined && !only.split(',').includes(String(load.logs))) continue
+  const rows = new Map<Mode, Row[]>(modes.map((mode) => [mode, []]))
+  for (let round = 0; round < rounds; round++) {
+    for (const mode of modes) rows.get(mode)?.push(await run(mode, load))
+  }
+  for (const mode of modes) results.push(median(rows.get(mode) ?? []))
+}
 console.table(results)

@@ -280,11 +280,15 @@ export class GroupCommit {
       this.#notes.push(note)
       this.#schedule()
       if (await note.done.promise) return
-      if (this.#failure !== null) throw this.#failure
+      this.#checkFailure()
       // No room: a checkpoint makes some.
       await this.checkpoint()
     }
     throw new Error(`the journal took no note of a truncation in ${noteAttemptsMax} attempts`)
+  }
+
+  #checkFailure(): void {
+    if (this.#failure !== null) throw this.#failure
   }
 
   /** Resolves when nothing of this log waits or is under way. */
