@@ -213,11 +213,24 @@ test('a topic that changes its durability loses nothing that was acknowledged', 
   const world = await warm(new JournalWorld())
   const log = world.log('a')
   log.setConfig({ ...world.config, 'ottla.durability': 'replicated' })
-  for (let count = 0; count < 5; count++) {
-    await world.append('a', 'unsynced', 10)
-  }
+  for (let count = 0; count < 5; count++)
+    void world.append('a', 'written only', { isSynced: false })
+  await world.env.clock.settle()
+  assert.ok(log.syncedEndOffset < log.writtenEndOffset, 'not synced')
   log.setConfig(world.config)
   await world.round('durable again')
+  await world.crash()
+  await world.verify('after the crash')
+})
+
+test('the recovery point is what the segments hold, not what the journal does', async () => {
+  const world = await warm(new JournalWorld())
+  world.hinders = (operation, path) =>
+    operation === 'sync' && isSegment(path) ? 'hang' : undefined
+  for (let round = 0; round < 5; round++) await world.round(`round ${round}`)
+  await world.env.clock.advance(6_000)
+  const log = world.log('a')
+  assert.ok(log.recoveryPoint < log.syncedEndOffset, `${log.recoveryPoint}`)
   await world.crash()
   await world.verify('after the crash')
 })

@@ -142,14 +142,15 @@ export class JournalWorld {
     await Promise.all(topics.map((topic) => this.append(topic, `${topic} ${name}`)))
   }
 
-  async append(topic: string, value: string, padding = 300): Promise<void> {
+  async append(topic: string, value: string, { isSynced = true } = {}): Promise<void> {
     const known = this.#knownOf(topic)
     const log = this.log(topic)
-    const text = `${value} ${'.'.repeat(padding)}`
+    const text = `${value} ${'.'.repeat(300)}`
     const { written, baseOffset } = log.append(batchOf({ values: [text] }), { leaderEpoch: 0 })
     known.values.length = baseOffset
     known.values.push(text)
     await written
+    if (!isSynced) return
     await log.sync()
     known.acknowledgedEnd = Math.max(known.acknowledgedEnd, baseOffset + 1)
   }
