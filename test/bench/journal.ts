@@ -92,7 +92,8 @@ async function run(mode: Mode, { logs, open, batchBytes }: Load) {
       ),
     )
   }
-  await drive([], 700)
+  // Until the journal is made, and its second file.
+  await drive([], 1500)
   const times: number[] = []
   const cpu = process.cpuUsage()
   const startMs = performance.now()

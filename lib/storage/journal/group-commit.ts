@@ -1,12 +1,12 @@
 /**
  * Group commit of all logs of a log dir: who waits for durable bytes is served together, by one sync
- * of the journal, or by a sync of its own segment when nobody else waits.
+ * of the journal, or by syncs of the segments where those are cheaper.
  *
  *   log: bytes are written to the segment (page cache)  ->  `request`
  *   commit: one at a time; what is asked for meanwhile is the next
- *     one log alone           its segment is synced (log-durability.ts): as fast, and written once
- *     several                 one block with the bytes of all goes to the journal, one sync: then all
- *                             of them are acknowledged; the segments are synced at the checkpoint
+ *     few logs, or large writes   their segments are synced (log-durability.ts): as fast, written once
+ *     many logs                   one block with the bytes of all goes to the journal, one sync: then
+ *                                 all are acknowledged; their segments are synced at the checkpoint
  *   checkpoint: after 5 s or when a file is full: segments of the logs in it are synced, and the file
  *     may be used again
  *
@@ -70,6 +70,10 @@ export interface GroupCommitOptions {
   readonly onFailure: (error: Error) => void
 }
 
+/** Fewer logs sync their segments, side by side: measured, no slower and written once. */
+const logsMin = 4
+/** Nor are large writes worth writing twice (test/bench/journal.ts). */
+const bytesPerLogMax = 96 * 1024
 /** Turns with several logs before a journal is made: a broker that hardly writes needs none. */
 const turnsBeforeJournal = 16
 /** Payload of a block. */
@@ -163,11 +167,14 @@ export class GroupCommit {
     this.#isRunning = false
   }
 
-  /** Whether more than one log wants a sync at the moment. */
+  /** Whether one block for all is cheaper than a sync for each. */
   #isShared(): boolean {
     let count = this.#current.size
     for (const committer of this.#flushing) if (!this.#current.has(committer)) count++
-    if (count < 2 || !this.#options.isWanted()) return false
+    if (count < logsMin || !this.#options.isWanted()) return false
+    let bytes = 0
+    for (const { pending } of this.#current) for (const { sizeBytes } of pending) bytes += sizeBytes
+    if (bytes > count * bytesPerLogMax) return false
     this.#sharedTurns++
     return this.#sharedTurns > turnsBeforeJournal
   }

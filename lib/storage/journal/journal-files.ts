@@ -27,6 +27,7 @@ const suffix = '.journal'
 const newSuffix = '.journal.new'
 /** Zeros are written in pieces of this size. */
 const zerosBytes = 1024 * 1024
+const zerosSyncedBytes = 4 * zerosBytes
 /** After a file could not be made. */
 const retryMs = 60_000
 
@@ -212,6 +213,8 @@ export class JournalFiles {
       const zeros = Buffer.alloc(Math.min(zerosBytes, sizeBytes))
       for (let at = 0; at < sizeBytes && !this.#isClosed; at += zeros.length) {
         await file.writeAt([zeros.subarray(0, sizeBytes - at)], at)
+        // Piece by piece: one sync of all of it would hold up everybody else's.
+        if (at % zerosSyncedBytes === 0) await file.sync()
       }
       await file.sync()
     } catch (error) {
