@@ -59,6 +59,7 @@ export class Journal {
       directoryId: () => this.#directoryId(),
       checkpointMs: () => this.#setting('ottla.journal.checkpoint.interval.ms'),
       isWanted: () =>
+        env.disk.isVolatile !== true &&
         this.#setting('ottla.journal.max.bytes') >= this.#setting('ottla.journal.file.bytes'),
       onFailure: options.onFailure,
     })
