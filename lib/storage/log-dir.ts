@@ -340,6 +340,8 @@ export class LogDir implements LogHost {
     const directory = `${this.path}/${name}`
     try {
       await this.#beginUse()
+      // A log of this id that was here before is not to come back from the journal.
+      await this.commits.noteTruncation({ topicId, partition: topicPartition.partition }, 0)
       await disk.mkdir(making)
       const file = await disk.open(`${making}/${partitionMetadataFile}`, 'create')
       try {
@@ -384,8 +386,6 @@ export class LogDir implements LogHost {
     const unique = this.env.random.bytes(16)
     const directory = `${this.path}/${markedDirectoryName(log.topicPartition, unique, mark)}`
     try {
-      const key = journalKeyOf(log)
-      if (mark === 'delete' && key !== null) await this.commits.noteTruncation(key, 0)
       await this.env.disk.rename(log.directory, directory)
       log.moveTo(directory)
       await this.env.disk.syncDir(this.path)

@@ -83,6 +83,8 @@ const flushLanes = 2
 /** Written bytes held for the journal, over all logs; beyond it logs sync their segments. */
 const heldBytesMax = 64 * 1024 * 1024
 const noteAttemptsMax = 3
+/** Logs with journalled bytes not synced in their segments, whose files stay open until then. */
+const dirtyLogsMax = 200
 
 interface Taken {
   readonly committer: Committer
@@ -267,10 +269,14 @@ export class GroupCommit {
     dirty.set(committer, this.#sequence)
     this.#dirty.set(file, dirty)
     this.#armTimer()
+    if (dirty.size > dirtyLogsMax) void this.#checkpoints.request().catch(() => {})
     for (const bytes of written) committer.journalled(bytes)
   }
 
-  /** From now on nothing that the journal holds of this log beyond `offset` counts. Durable when it resolves. */
+  /**
+   * From now on nothing that the journal holds of this log at `offset` and beyond counts. Durable
+   * when it resolves.
+   */
   async noteTruncation(key: JournalKey, offset: Offset): Promise<void> {
     if (this.#files.isEmpty || this.#failure !== null) return
     const entry: JournalEntry = {
@@ -333,9 +339,13 @@ export class GroupCommit {
       const lane = async () => {
         for (let next = logs.shift(); next !== undefined; next = logs.shift()) {
           const [log, sequence] = next
-          await log.flush()
-          // More may have been journalled meanwhile, which this sync need not cover.
-          if (dirty.get(log) === sequence) dirty.delete(log)
+          try {
+            await log.flush()
+            // More may have been journalled meanwhile, which this sync need not cover.
+            if (dirty.get(log) === sequence) dirty.delete(log)
+          } catch {
+            // The log has told of it and is offline; its records stay in the journal, for a start.
+          }
         }
       }
       await Promise.all(Array.from({ length: flushLanes }, lane))
