@@ -28,6 +28,7 @@ import { asError } from '../disk-failure.ts'
 import { GatheringTask } from '../gathering-task.ts'
 import type { Segment } from '../segment.ts'
 import {
+  blankPage,
   blockBytesOf,
   encodeBlock,
   entriesMax,
@@ -251,10 +252,13 @@ export class GroupCommit {
       const directoryId = this.#options.directoryId()
       const sequence = this.#sequence + 1
       const source = { directoryId, generation, salt, sequence }
-      await file.file.writeAt(encodeBlock(source, entries, payload), file.position)
+      const views = encodeBlock(source, entries, payload)
+      const end = file.position + blockBytesOf(entries.length, payloadBytes)
+      if (end + blankPage.length <= file.sizeBytes) views.push(blankPage)
+      await file.file.writeAt(views, file.position)
       await file.file.sync()
       this.#sequence = sequence
-      file.position += blockBytesOf(entries.length, payloadBytes)
+      file.position = end
       return file
     } catch (error) {
       if (!isFull(error)) throw error

@@ -13,7 +13,8 @@
  *   52 payload bytes     u32              56 payload bytes       u32
  *   56 payload CRC-32C   u32              60 0                   u32
  *   60 CRC-32C of head (but these bytes) and directory
- *   then the entries' payloads, whole record batches as they lie in the segment; zeros to 4 KiB
+ *   then the entries' payloads, whole record batches as they lie in the segment; zeros to 4 KiB;
+ *   then, until the next block takes its place, a page of zeros, if the file has room for it
  *
  * - The directory id is the log dir's (meta.properties): a journal of another one is no journal here.
  * - The generation is the number of the file when it was written. Files are used again without being
@@ -96,6 +97,9 @@ export function blockBytesOf(entryCount: number, payloadBytes: number): number {
 }
 
 const zeros = Buffer.alloc(blockAlignment)
+
+/** Goes behind the last block of a file that was used before: nothing more counts there. */
+export const blankPage: Uint8Array = zeros
 
 /** The block as views: head and directory, then `payload` as it is, then padding. */
 export function encodeBlock(

@@ -64,6 +64,8 @@ interface Suspect {
 }
 
 const pieceBytes = 1024 * 1024
+/** Logs named in a report. */
+const namedMax = 10
 
 class JournalReader {
   readonly tails = new Map<string, JournalTail>()
@@ -152,10 +154,11 @@ class JournalReader {
 
   #suspect(path: string, position: number, block: Block | null): void {
     const what = block === null ? 'no block' : `block ${block.head.sequence} with a bad payload`
-    const logs = (block?.entries ?? []).map(
-      ({ topicId, partition, baseOffset, endOffset }) =>
-        `${topicId}/${partition} offsets ${baseOffset} to ${endOffset}`,
-    )
+    const entries = block?.entries ?? []
+    const logs = entries
+      .slice(0, namedMax)
+      .map((entry) => `${journalKeyName(entry)} from ${entry.baseOffset} to ${entry.endOffset}`)
+    if (entries.length > namedMax) logs.push(`${entries.length - namedMax} more`)
     const text = `${path} at byte ${position}: ${[what, ...logs].join(', ')}`
     this.suspect = { text, block, path }
   }
