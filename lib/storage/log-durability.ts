@@ -65,6 +65,7 @@ export class LogDurability implements Committer {
   #recoveryPoint: Offset
   #last: Segment
   #timer: Timer | null = null
+  #isClosed = false
   /** A sync failed: whatever is asked later fails too, as a second try may lie (the pages count as clean). */
   #failure: Error | null = null
 
@@ -144,8 +145,8 @@ export class LogDurability implements Committer {
   }
 
   /** The segments are synced when it resolves. */
-  flush(): Promise<void> {
-    return this.#syncs.request()
+  async flush(): Promise<void> {
+    if (!this.#isClosed) await this.#syncs.request()
   }
 
   /** `segment` takes no more batches; what is queued for it is still to be written. */
@@ -159,8 +160,12 @@ export class LogDurability implements Committer {
     this.#sealed = this.#sealed.filter((sealed) => sealed.segment !== segment)
   }
 
-  /** Before a cut: what the journal holds beyond `offset` is void, durably. */
+  /**
+   * Before a cut: what the journal holds beyond `offset` is void, durably. Everything is synced
+   * first, so that no checkpoint syncs, and reports as synced, what is cut meanwhile.
+   */
   async noteCut(offset: Offset): Promise<void> {
+    await this.flush()
     if (this.journalKey === null) return
     await this.#options.host.commits.noteTruncation(this.journalKey, offset)
   }
@@ -219,6 +224,7 @@ export class LogDurability implements Committer {
 
   /** The log is closed or gone: no commit and no checkpoint has to do with it. */
   close(): void {
+    this.#isClosed = true
     this.#options.host.commits.forget(this)
     this.#dropPending(never)
     this.#rejectWaiters(new Error('the log is closed'))
