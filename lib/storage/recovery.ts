@@ -438,7 +438,11 @@ async function replayJournal(loading: Loading): Promise<void> {
       loading.epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
     },
   }
-  const batchCount = await journal.replay(target)
+  const batchCount = await journal.replay(target).catch((error: unknown) => {
+    if (!(error instanceof DecodeError)) throw error
+    loading.recoveryPoint = Math.max(loading.recoveryPoint, journal.endOffset)
+    throw new DamagedLogError(`${directory}: the journal has no batches for it: ${error.message}`)
+  })
   loading.endOffset = target.endOffset
   await segments.at(-1)?.sync()
   host.env.log.info('log.replayed', {

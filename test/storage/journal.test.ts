@@ -1,7 +1,12 @@
 import { randomUuid } from '../../lib/base/uuid.ts'
 import { writeFileAtomic } from '../../lib/io/disk.ts'
 import { nativeError } from '../../lib/io/memory/disk.ts'
-import { decodeHead } from '../../lib/storage/journal/journal-block.ts'
+import {
+  blockBytesOf,
+  decodeHead,
+  encodeBlock,
+  type JournalEntry,
+} from '../../lib/storage/journal/journal-block.ts'
 import { DataDirectoryError } from '../../lib/storage/log-dir.ts'
 import { assert, suite } from '../support/suite.ts'
 import { JournalWorld, keeps } from './support/journal-world.ts'
@@ -371,6 +376,37 @@ test('a damaged journal is told of: logs are whole, or offline; never a start th
     }
   }
   assert.ok(outcomes.whole > 10 && outcomes.offline > 10, JSON.stringify(outcomes))
+})
+
+test('a block whose payload is no batches takes its log offline, and the others go on', async () => {
+  const world = await warm(new JournalWorld())
+  await world.round('last')
+  const { topicId, logEndOffset } = world.log('a')
+  world.cut((durable) => durable)
+  const files = [...(await world.journalFiles())]
+  const [path, at] = files.flatMap(([file, bytes]) => blocksOf(file, bytes)).at(-1) ?? ['', 0]
+  const bytes = Buffer.from(files.find(([file]) => file === path)?.[1] ?? [])
+  const head = decodeHead(bytes.subarray(at))
+  assert.ok(head !== null && topicId !== null)
+  if (head === null || topicId === null) return
+  const entry: JournalEntry = {
+    topicId,
+    partition: 0,
+    kind: 'append',
+    baseOffset: logEndOffset,
+    endOffset: logEndOffset + 1,
+    segmentBaseOffset: world.known.size,
+    segmentPosition: 0,
+    sizeBytes: 100,
+  }
+  const noise = [new Uint8Array(100).fill(9)]
+  const block = Buffer.concat(encodeBlock({ ...head, sequence: head.sequence + 1 }, [entry], noise))
+  bytes.set(block, at + blockBytesOf(head.entryCount, head.payloadBytes))
+  await writeFileAtomic(world.env.disk, path, bytes)
+  await world.open()
+  assert.match(world.log('a').failure?.message ?? '', /no batches/)
+  assert.is(world.log('b').failure, null)
+  assert.is((await world.values('b')).length, warmUpRounds + 1)
 })
 
 /** Where blocks begin that count. */
