@@ -15,8 +15,15 @@
 
 import { utf8, utf8Text } from '../base/bytes.ts'
 import { DecodeError } from '../base/errors.ts'
-import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
+import {
+  type Offset,
+  type TopicId,
+  type TopicPartition,
+  topicPartitionName,
+} from '../base/types.ts'
 import { uuidToBytes } from '../base/uuid.ts'
+import { readFile } from '../io/disk.ts'
+import type { Env } from '../io/env.ts'
 
 export const recoveryPointFile = 'recovery-point-offset-checkpoint'
 export const logStartFile = 'log-start-offset-checkpoint'
@@ -62,6 +69,23 @@ export function decodeOffsetCheckpoint(bytes: Uint8Array): OffsetCheckpointEntry
     }
     return { topic, partition: Number(match?.[2]), offset }
   })
+}
+
+/** The offsets in a file by the log's name; none when there is no file, or it cannot be read. */
+export async function readOffsetCheckpoint(env: Env, path: string): Promise<Map<string, Offset>> {
+  const offsets = new Map<string, Offset>()
+  const bytes = await readFile(env.disk, path)
+  if (bytes === null) return offsets
+  try {
+    for (const entry of decodeOffsetCheckpoint(bytes)) {
+      offsets.set(topicPartitionName(entry), entry.offset)
+    }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    env.log.error('log.checkpoint.unreadable', { path, error: error.message })
+    offsets.clear()
+  }
+  return offsets
 }
 
 export function encodePartitionMetadata(topicId: TopicId): Uint8Array {

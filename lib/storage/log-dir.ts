@@ -15,7 +15,7 @@
  */
 
 import { assert } from '../base/assert.ts'
-import { DecodeError, KafkaError } from '../base/errors.ts'
+import { KafkaError } from '../base/errors.ts'
 import {
   type Offset,
   type TopicId,
@@ -30,7 +30,6 @@ import type { Env } from '../io/env.ts'
 import { BufferPool } from './buffer-pool.ts'
 import {
   cleanShutdownFile,
-  decodeOffsetCheckpoint,
   decodePartitionMetadata,
   encodeMetaProperties,
   encodeOffsetCheckpoint,
@@ -39,12 +38,16 @@ import {
   logStartFile,
   type MetaProperties,
   metaPropertiesFile,
+  readOffsetCheckpoint,
   recoveryPointFile,
 } from './checkpoint.ts'
 import { claimDirectory, DataDirectoryError } from './data-directory.ts'
 import { asError, isDiskFailure } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
+import type { GroupCommit } from './journal/group-commit.ts'
+import { Journal, type JournalConfig } from './journal/journal.ts'
+import { journalKeyOf } from './journal/journal-block.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
@@ -58,7 +61,8 @@ export { DataDirectoryError } from './data-directory.ts'
 export type LogDirConfig = Pick<
   BrokerConfig,
   'log.retention.check.interval.ms' | 'ottla.disk.floor.bytes' | 'producer.id.expiration.ms'
->
+> &
+  Partial<JournalConfig>
 
 /** What a log dir needs of the cleaner of its logs (cleaner/log-cleaner.ts). */
 export interface LogCleaning {
@@ -91,6 +95,7 @@ export class LogDir implements LogHost {
   readonly path: string
   readonly pool = new SegmentPool()
   readonly buffers = new BufferPool()
+  readonly commits: GroupCommit
   /** Whether the last process stopped cleanly. */
   readonly isClean: boolean
   /** What is to be checkpointed as high watermarks; logs it does not name keep theirs. */
@@ -99,6 +104,7 @@ export class LogDir implements LogHost {
   cleaning: LogCleaning = { isCleaning: () => false, release: async () => {} }
   /** The dir went offline. */
   onOffline: (error: Error) => void = () => {}
+  readonly #journal: Journal
   readonly #lock: DiskLock
   readonly #floor: DiskFloor
   readonly #logs = new Map<string, Log>()
@@ -143,6 +149,14 @@ export class LogDir implements LogHost {
     this.#highWatermarks = found.highWatermarks
     this.#floor = new DiskFloor(env, path, config['ottla.disk.floor.bytes'])
     this.#floor.onSpace = () => this.#onSpace()
+    this.#journal = new Journal({
+      env,
+      path,
+      directoryId: () => this.directoryId,
+      config: () => this.#config,
+      onFailure: (error) => this.#goOffline(error),
+    })
+    this.commits = this.#journal.commits
   }
 
   /**
@@ -159,9 +173,9 @@ export class LogDir implements LogHost {
         lock,
         meta,
         isClean: (await readFile(env.disk, `${path}/${cleanShutdownFile}`)) !== null,
-        recoveryPoints: await readCheckpoint(env, `${path}/${recoveryPointFile}`),
-        logStarts: await readCheckpoint(env, `${path}/${logStartFile}`),
-        highWatermarks: await readCheckpoint(env, `${path}/${highWatermarkFile}`),
+        recoveryPoints: await readOffsetCheckpoint(env, `${path}/${recoveryPointFile}`),
+        logStarts: await readOffsetCheckpoint(env, `${path}/${logStartFile}`),
+        highWatermarks: await readOffsetCheckpoint(env, `${path}/${highWatermarkFile}`),
       })
       await dir.#floor.look()
       return dir
@@ -239,6 +253,7 @@ export class LogDir implements LogHost {
       }
     }
     await this.#beginUse()
+    await this.#journal.read(this.isClean)
     await inLanes(found, async ({ topicPartition, directory }) => {
       const name = topicPartitionName(topicPartition)
       const topicId = await this.#readTopicId(directory)
@@ -252,10 +267,15 @@ export class LogDir implements LogHost {
         isClean: this.isClean,
         recoveryPoint: this.#recoveryPoints.get(name) ?? 0,
         logStartOffset: this.#logStarts.get(name) ?? 0,
+        journal: this.#journal.tailOf(journalKeyOf({ topicId, topicPartition })),
       })
       if (state.failure !== null) this.#hasDamage = true
       this.#logs.set(name, new Log(state, config, this))
     })
+    if (this.#journal.hasTails) {
+      await this.#saveRecoveryPoints()
+      await this.#journal.begin()
+    }
     this.#startTimers()
     return [...this.#logs.values()]
   }
@@ -329,6 +349,8 @@ export class LogDir implements LogHost {
     const directory = `${this.path}/${name}`
     try {
       await this.#beginUse()
+      // A log of this id that was here before is not to come back from the journal.
+      await this.commits.noteTruncation({ topicId, partition: topicPartition.partition }, 0)
       await disk.mkdir(making)
       const file = await disk.open(`${making}/${partitionMetadataFile}`, 'create')
       try {
@@ -483,15 +505,19 @@ export class LogDir implements LogHost {
   async #checkpoint(): Promise<void> {
     if (this.#failure !== null) return
     this.#noteHighWatermarks()
-    for (const log of this.#logs.values()) this.#recoveryPoints.set(log.name, log.recoveryPoint)
     try {
-      await this.#writeCheckpoint(recoveryPointFile, this.#recoveryPoints)
+      await this.#saveRecoveryPoints()
       await this.#writeCheckpoint(highWatermarkFile, this.#highWatermarks)
       await this.#logStartSaves.request()
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
       if (!isFull(error)) this.#goOffline(asError(error))
     }
+  }
+
+  async #saveRecoveryPoints(): Promise<void> {
+    for (const log of this.#logs.values()) this.#recoveryPoints.set(log.name, log.recoveryPoint)
+    await this.#writeCheckpoint(recoveryPointFile, this.#recoveryPoints)
   }
 
   /** Replaces a checkpoint unless it would read the same. */
@@ -538,7 +564,9 @@ export class LogDir implements LogHost {
       }
     })
     await this.#checkpoints.request()
-    if (!isClean || this.#failure !== null) return false
+    isClean &&= this.#failure === null
+    await this.#journal.close({ isClean })
+    if (!isClean) return false
     const mark = await this.env.disk.open(`${this.path}/${cleanShutdownFile}`, 'create')
     try {
       await mark.writeAt([Buffer.from('{"version":0,"brokerEpoch":-1}')], 0)
@@ -549,22 +577,6 @@ export class LogDir implements LogHost {
     await this.env.disk.syncDir(this.path)
     return true
   }
-}
-
-async function readCheckpoint(env: Env, path: string): Promise<Map<string, Offset>> {
-  const offsets = new Map<string, Offset>()
-  const bytes = await readFile(env.disk, path)
-  if (bytes === null) return offsets
-  try {
-    for (const entry of decodeOffsetCheckpoint(bytes)) {
-      offsets.set(topicPartitionName(entry), entry.offset)
-    }
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    env.log.error('log.checkpoint.unreadable', { path, error: error.message })
-    offsets.clear()
-  }
-  return offsets
 }
 
 async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

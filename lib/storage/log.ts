@@ -5,9 +5,10 @@
  *
  * `append` is synchronous: it validates, gives out offsets, patches the batch in place and queues
  * the views. All that is queued in a turn of the event loop goes out as one write; while a write is
- * under way the next one gathers. Views are dropped as soon as they are written. A failed write
+ * under way the next one gathers. Views are dropped when they are written, with `fsync` when they
+ * are synced. A failed write
  * fails everything queued after it, because offsets were given out already, and is never retried.
- * With durability `fsync` each write asks for the next sync; one is under way, the next gathers.
+ * With durability `fsync` each write asks the commit of the log dir for a sync (log-durability.ts).
  *
  * Source: apache/kafka: storage/.../log/UnifiedLog.java, LocalLog.java; KIP-98.
  */
@@ -32,6 +33,7 @@ import {
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
 import { asError, isDiskFailure } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
+import { journalKeyOf } from './journal/journal-block.ts'
 import { type EpochEndOffset, encodeLeaderEpochs, type LeaderEpochCache } from './leader-epochs.ts'
 import type { LogConfig } from './log-config.ts'
 import { LogDurability } from './log-durability.ts'
@@ -135,6 +137,7 @@ export class Log {
       host,
       config: () => this.#config,
       directory: () => this.#directory,
+      journalKey: journalKeyOf(state),
       onSynced: (endOffset, segment, position) => {
         this.#reader.addHint(endOffset, segment, position)
         this.onProgress()
@@ -205,7 +208,7 @@ export class Log {
 
   /**
    * Appends one batch as the leader: synchronous, the bytes go out at the end of the turn. The
-   * batch is patched in place and belongs to the log until `written` settles. CORRUPT_MESSAGE,
+   * batch is patched in place and belongs to the log for good. CORRUPT_MESSAGE,
    * INVALID_RECORD, INVALID_TIMESTAMP (both with `recordErrors`), MESSAGE_TOO_LARGE,
    * RECORD_LIST_TOO_LARGE, INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER,
    * INVALID_TXN_STATE, KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER (while it is cut or closed).
@@ -315,7 +318,7 @@ export class Log {
     segment.writtenBytes = group.position + group.sizeBytes
     this.#writtenEndOffset = Math.max(this.#writtenEndOffset, group.endOffset)
     this.onProgress()
-    this.#durability.written(segment, this.#writtenEndOffset, group.recordCount)
+    this.#durability.written(group)
   }
 
   /** A full disk stops appends and lets reads go on; any other failure takes the log offline. */
@@ -398,7 +401,7 @@ export class Log {
   bytesAfter(position: LogPosition, upTo: 'written' | 'synced'): number {
     const active = this.#active
     if (position.segmentBaseOffset !== active.baseOffset) return Number.POSITIVE_INFINITY
-    const end = upTo === 'written' ? active.writtenBytes : active.syncedBytes
+    const end = upTo === 'written' ? active.writtenBytes : active.durableBytes
     return Math.max(end - position.position, 0)
   }
 
@@ -438,7 +441,7 @@ export class Log {
     this.#segments = this.#segments.slice(count)
     this.#generation++
     const start = this.#segments[0]?.baseOffset ?? this.#logEndOffset
-    for (const segment of dropped) this.#forget(segment)
+    for (const segment of dropped) segment.isRemoved = true
     if (start > this.#logStartOffset) {
       this.#logStartOffset = start
       this.leaderEpochs.truncateFromStart(start)
@@ -447,6 +450,8 @@ export class Log {
       await this.#settling?.catch(() => {})
       // Durable first: a crash between two renames must not leave a hole that counts.
       await this.#host.saveLogStarts()
+      // Only now may the journal forget what of them was not synced.
+      for (const segment of dropped) this.#durability.forget(segment)
       for (const segment of dropped) await segment.markDeleted()
     } catch (error) {
       throw this.#failed(error)
@@ -476,11 +481,6 @@ export class Log {
     return true
   }
 
-  #forget(segment: Segment): void {
-    segment.isRemoved = true
-    this.#durability.forget(segment)
-  }
-
   /** Cuts the log so that it ends at `offset` or at the batch border before it. For followers. */
   async truncateTo(offset: Offset): Promise<void> {
     if (this.#failure !== null) throw this.#offlineError()
@@ -488,7 +488,9 @@ export class Log {
     this.#isExclusive = true
     try {
       await this.#quiesce()
-      await this.#cut(Math.min(offset, this.#writtenEndOffset))
+      const endOffset = Math.min(offset, this.#writtenEndOffset)
+      await this.#durability.noteCut(endOffset)
+      await this.#cut(endOffset)
     } catch (error) {
       throw this.#failed(error)
     } finally {
@@ -511,7 +513,7 @@ export class Log {
       const segment = this.#segments.at(-1)
       if (segment === undefined) break
       this.#segments = this.#segments.slice(0, -1)
-      this.#forget(segment)
+      this.#durability.forget(segment)
       await segment.removeFiles()
     }
     const active = this.#segments.at(-1)
@@ -576,6 +578,7 @@ export class Log {
     this.#isExclusive = true
     this.goOffline(new Error('the log is closed'))
     await this.#quiesce()
+    this.#durability.close()
     for (const segment of this.#segments) await segment.close().catch(() => {})
   }
 

@@ -21,6 +21,7 @@ import { DecodeError } from '../base/errors.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
 import { type DiskFile, readFile, writeFileAtomic } from '../io/disk.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
+import type { JournalTail, ReplayTarget } from './journal/journal-tail.ts'
 import {
   decodeLeaderEpochs,
   type EpochEntry,
@@ -48,6 +49,8 @@ export interface LoadOptions {
   /** From the checkpoint; 0 without one. */
   readonly recoveryPoint: Offset
   readonly logStartOffset: Offset
+  /** What the journal holds of the log. */
+  readonly journal?: JournalTail | null
 }
 
 /** A torn tail is looked through so far for whole batches, to say how many are cut. */
@@ -76,6 +79,7 @@ export class DamagedLogError extends Error {
 
 /** What is known while a log is loaded. */
 interface Loading extends LoadOptions {
+  recoveryPoint: Offset
   readonly segments: Segment[]
   epochs: LeaderEpochCache
   endOffset: Offset
@@ -129,6 +133,8 @@ async function load(loading: Loading): Promise<LogState> {
   loading.epochs = new LeaderEpochCache(await readEpochs(loading))
   const isTrusted = isClean && (await trustTail(loading))
   if (!isTrusted && loading.segments.length > 0) await recoverTail(loading)
+  if (loading.segments.length === 0) await startOverBeyondEnd(loading)
+  if (!isTrusted) await replayJournal(loading)
   await startOverBeyondEnd(loading)
   const start = Math.max(logStartOffset, loading.segments[0]?.baseOffset ?? 0)
   await settleEpochs(loading, start)
@@ -239,8 +245,10 @@ async function readFirstTimestamp(segment: Segment): Promise<void> {
 /** Scans from the segment that holds the recovery point to the end, and cuts a torn tail. */
 async function recoverTail(loading: Loading): Promise<void> {
   const { segments, recoveryPoint, host, directory } = loading
+  // What lies wholly below the log start is on its way out, and need not be synced.
+  const from = Math.max(recoveryPoint, loading.logStartOffset)
   let index = Math.max(
-    segments.findLastIndex((segment) => segment.baseOffset <= recoveryPoint),
+    segments.findLastIndex((segment) => segment.baseOffset <= from),
     0,
   )
   loading.endOffset = segments[index]?.baseOffset ?? 0
@@ -269,6 +277,7 @@ async function recoverTail(loading: Loading): Promise<void> {
         `${place}: ${why}; records up to offset ${recoveryPoint} were synced, so this is damage, not a torn tail. Restore the file or the replica; "log check" says more`,
       )
     }
+    checkJournal(loading)
     const wholeBatchesCut = await countValidAfter(segment, found.position)
     const { log } = host.env
     const report = {
@@ -353,6 +362,59 @@ async function cutTail(loading: Loading, index: number, position: number): Promi
   }
   await disk.syncDir(directory)
   await segment.truncate(position)
+}
+
+/** Before anything is cut: the journal must have all that was synced beyond the end that was found. */
+function checkJournal(loading: Loading): void {
+  const { journal, directory, endOffset } = loading
+  const loss = journal?.lossAfter(endOffset) ?? null
+  if (!journal || loss === null) return
+  // Kept as the recovery point: the log stays damaged when the journal has gone on.
+  loading.recoveryPoint = Math.max(loading.recoveryPoint, journal.endOffset)
+  throw new DamagedLogError(
+    `${directory}: ${loss}; records up to offset ${journal.endOffset} were synced, so this is damage. Restore the files or the replica; "log check" says more`,
+  )
+}
+
+/** Appends what the journal has and the segments lost: records that were acknowledged. */
+async function replayJournal(loading: Loading): Promise<void> {
+  const { journal, segments, host, directory, config } = loading
+  if (!journal || journal.endOffset <= loading.endOffset) return
+  checkJournal(loading)
+  const startOffset = loading.endOffset
+  const target: ReplayTarget = {
+    disk: host.env.disk,
+    segments,
+    endOffset: startOffset,
+    async roll(baseOffset) {
+      const sealed = segments.at(-1)
+      sealed?.seal()
+      await sealed?.sync()
+      await sealed?.flushIndexes({ isSynced: true })
+      const segment = newSegment(loading, baseOffset)
+      segment.startIndexes()
+      await segment.create()
+      await host.env.disk.syncDir(directory)
+      segments.push(segment)
+    },
+    note(header, segment, position) {
+      segment.addBatch(header, position, config['index.interval.bytes'])
+      loading.epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
+    },
+  }
+  const batchCount = await journal.replay(target).catch((error: unknown) => {
+    if (!(error instanceof DecodeError)) throw error
+    loading.recoveryPoint = Math.max(loading.recoveryPoint, journal.endOffset)
+    throw new DamagedLogError(`${directory}: the journal has no batches for it: ${error.message}`)
+  })
+  loading.endOffset = target.endOffset
+  await segments.at(-1)?.sync()
+  host.env.log.info('log.replayed', {
+    directory,
+    startOffset,
+    endOffset: target.endOffset,
+    batchCount,
+  })
 }
 
 /** No segment, or a log start beyond the end: the log goes on, empty, at its start. */

@@ -2,7 +2,7 @@
  * One segment of a log: a `.log` file of whole batches, its two sparse indexes, and how far it is
  * written and synced. Positions are bytes in the `.log` file.
  *
- *   0 <= syncedBytes <= writtenBytes <= sizeBytes    (sizeBytes: given out, part of it still queued)
+ *   0 <= syncedBytes <= durableBytes <= writtenBytes <= sizeBytes    (sizeBytes: given out, part of it still queued)
  *
  * The file is opened when it is first needed and may be closed between uses (segment-pool.ts);
  * `remove` lets reads under way end first. The indexes of the active segment live in memory and are
@@ -56,6 +56,8 @@ export class Segment implements Pooled {
   sizeBytes = 0
   writtenBytes = 0
   syncedBytes = 0
+  /** Synced here, or in the journal. */
+  durableBytes = 0
   /** maxTimestamp of the first batch: what segment.ms counts from. -1 = unknown. */
   firstTimestamp = -1
   isRemoved = false
@@ -98,6 +100,7 @@ export class Segment implements Pooled {
     this.sizeBytes = sizeBytes
     this.writtenBytes = sizeBytes
     this.syncedBytes = isSynced ? sizeBytes : 0
+    this.durableBytes = this.syncedBytes
     this.#isActive = isActive
     this.#indexesFlushed = !isActive
   }
@@ -272,6 +275,7 @@ export class Segment implements Pooled {
     const bytes = this.writtenBytes
     await this.use((file) => file.sync())
     this.syncedBytes = Math.max(this.syncedBytes, bytes)
+    this.durableBytes = Math.max(this.durableBytes, bytes)
   }
 
   /** Cuts the file at `position`, a batch border, and both indexes with it. */
@@ -285,6 +289,7 @@ export class Segment implements Pooled {
     this.sizeBytes = position
     this.writtenBytes = position
     this.syncedBytes = position
+    this.durableBytes = position
     this.#isActive = true
     // The times of what is left are only known from reading it.
     await this.rebuildIndexes(4096)

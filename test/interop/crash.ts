@@ -14,6 +14,7 @@ import {
   appendGarbage,
   appendHalfBatch,
   appendZeros,
+  cutJournalled,
   cutUnacknowledged,
   damageIndexes,
   garbageAfterMetadata,
@@ -41,7 +42,7 @@ import { Checks, expectThat, numberFlag, pause, same, until } from './support/ch
 const rounds = numberFlag('--rounds', 20)
 const startKills = numberFlag('--starts', 20)
 const topic = 'crash'
-const partitionCount = 4
+const partitionCount = 8
 const checks = new Checks()
 const hasKcat = await isInstalled('kcat')
 if (!hasKcat) checks.skip('kcat as a producer', 'kcat is missing; Debian: apt-get install kcat')
@@ -80,6 +81,11 @@ const endings: ((campaign: Campaign, round: number) => Promise<string>)[] = [
   async ({ broker, data }, round) => {
     await broker.stop('SIGKILL')
     return `killed, ${appendGarbage(data, partitionOf(round % partitionCount))}, ${garbageAfterMetadata(data)}`
+  },
+  async ({ broker, data }) => {
+    await broker.stop('SIGKILL')
+    const what = await cutJournalled(data, topic, partitionCount)
+    return `killed, ${what ?? 'nothing of the journal to cut'}`
   },
   async ({ broker, data }) => {
     const code = await broker.stop('SIGTERM')
@@ -152,6 +158,10 @@ async function runCampaign(durability: Durability): Promise<void> {
     new CommandWriter(place('ottla', 2)),
     new LibraryWriter(place('other', 3)),
   ]
+  // So many busy partitions that the journal serves them.
+  for (let partition = 4; partition < partitionCount; partition++) {
+    writers.push(new LibraryWriter(place(`beside-${partition}`, partition)))
+  }
   if (hasKcat)
     writers.push(new KcatWriter(place('kcat', 1)), new KcatWriter(place('kcat-beside', 3)))
   const follower = new Follower(address, topic, partitionCount)
