@@ -1,0 +1,22 @@
+/**
+ * Bytes that follow no rule, in process: `node build/test/fuzz/run.mjs [--frames N] [--served N]
+ * [--seed S]`. Ends with `N passed, N failed, N skipped`; a find names the seed that makes it again.
+ */
+
+import { Checks, numberFlag } from '../interop/support/checks.ts'
+import { cellCount, fuzzFrames } from './frames.ts'
+import { checkLargeLists } from './large-lists.ts'
+
+const frames = numberFlag('--frames', 100_000)
+const seed = numberFlag('--seed', 1)
+const checks = new Checks()
+
+await checks.run(`${frames} frames of ${cellCount} APIs and versions, seed ${seed}`, () => {
+  const { decoded, refused, bytes, slowestMs, heapRatio } = fuzzFrames({ seed, count: frames })
+  return `${decoded} decoded, ${refused} refused, ${Math.round(bytes / frames)} bytes on average, slowest ${slowestMs.toFixed(1)} ms, heap at most ${heapRatio.toFixed(1)} times a frame`
+})
+await checks.run('the longest lists that decode, and one element more', () => {
+  const { lists, what, bytes, ms } = checkLargeLists()
+  return `${lists} lists; the slowest is ${what}: ${ms.toFixed(0)} ms for ${bytes} bytes`
+})
+checks.end()
