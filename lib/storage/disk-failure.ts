@@ -7,11 +7,15 @@ export function isDiskFailure(error: unknown): boolean {
   return !harmlessCodes.some((code) => hasErrorCode(error, code))
 }
 
+/** Whether `error` passes by itself: the disk is full, or no handle is left. */
+export function isShortage(error: unknown): boolean {
+  return shortages.some((code) => hasErrorCode(error, code))
+}
+
+const shortages = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']
+
 const harmlessCodes = [
-  'ENOSPC',
-  'EDQUOT',
-  'EMFILE',
-  'ENFILE',
+  ...shortages,
   'ENAMETOOLONG',
   'EEXIST',
   'ENOTEMPTY',

@@ -9,8 +9,8 @@
 
 import type { Offset } from '../base/types.ts'
 import type { Timer } from '../io/clock.ts'
-import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
-import { asError } from './disk-failure.ts'
+import { writeFileAtomic } from '../io/disk.ts'
+import { asError, isShortage } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
@@ -188,7 +188,7 @@ export class LogDurability {
       }
     } catch (error) {
       // Without space the files wait for the next closing; recovery would make them anew.
-      if (hasErrorCode(error, 'ENOSPC')) return
+      if (isShortage(error)) return
       throw this.#fail(error)
     }
   }

@@ -21,7 +21,7 @@ import {
   type TopicPartition,
   topicPartitionName,
 } from '../base/types.ts'
-import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
+import { writeFileAtomic } from '../io/disk.ts'
 import { randomBelow } from '../io/random.ts'
 import {
   lastOffsetOf,
@@ -31,7 +31,7 @@ import {
   type RecordBatch,
 } from '../record/batch.ts'
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
-import { asError, isDiskFailure } from './disk-failure.ts'
+import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
 import { type EpochEndOffset, encodeLeaderEpochs, type LeaderEpochCache } from './leader-epochs.ts'
 import { type LogConfig, segmentBytesOf } from './log-config.ts'
@@ -233,7 +233,7 @@ export class Log {
 
   #checkWritable(): void {
     if (this.#failure !== null) throw this.#offlineError()
-    if (this.#isFull) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: the disk is full`)
+    if (this.#isFull) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: the disk is full, or no file handle is left`)
     const refusal = this.#host.refusal
     if (refusal !== null) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${refusal}`)
     if (this.#isExclusive) {
@@ -342,10 +342,12 @@ export class Log {
     this.#durability.written(segment, this.#writtenEndOffset, group.recordCount)
   }
 
-  /** A full disk stops appends and lets reads go on; any other failure takes the log offline. */
+  /**
+   * A full disk, or no file handle left, stops appends until that is over and lets reads go on; any
+   * other failure takes the log offline.
+   */
   #onWriteFailure(error: Error): Error {
-    const isFull = hasErrorCode(error, 'ENOSPC') || hasErrorCode(error, 'EDQUOT')
-    if (!isFull) return this.#failed(error)
+    if (!isShortage(error)) return this.#failed(error)
     this.#isFull = true
     this.#host.onFailure(this, error)
     return new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${error.message}`, { cause: error })
@@ -371,7 +373,7 @@ export class Log {
       await writeFileAtomic(this.#host.env.disk, `${this.#directory}/${leaderEpochFile}`, bytes)
     } catch (error) {
       // The epochs are in the batches too; the next change writes the file again.
-      if (hasErrorCode(error, 'ENOSPC')) return
+      if (isShortage(error)) return
       throw this.#failed(error)
     }
   }
