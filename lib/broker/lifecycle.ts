@@ -198,7 +198,6 @@ async function followMetadata(
     minIsr: (image, topic, replicationFactor) =>
       state.settings.minIsr(image, topic.configs, replicationFactor),
     fetchSessionSlots: () => state.config['max.incremental.fetch.session.cache.slots'],
-    onOffline: (error) => state.fail(error),
   })
   undo.push(() => replicas.close())
   const metadata = await MetadataFollower.start({

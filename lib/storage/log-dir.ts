@@ -437,7 +437,11 @@ export class LogDir implements LogHost {
   #goOffline(error: Error): void {
     if (this.#failure !== null) return
     this.#failure = error
-    this.env.log.error('log.dir.offline', { path: this.path, error: error.message })
+    this.env.log.error('log.dir.offline', {
+      path: this.path,
+      error: error.message,
+      todo: 'repair the disk, then restart the broker',
+    })
     this.#stopTimers()
     for (const log of this.#logs.values()) log.goOffline(error)
     this.onOffline(error)
