@@ -14,13 +14,7 @@ export function isShortage(error: unknown): boolean {
 
 const shortages = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']
 
-const harmlessCodes = [
-  ...shortages,
-  'ENAMETOOLONG',
-  'EEXIST',
-  'ENOTEMPTY',
-  'ENOTDIR',
-]
+const harmlessCodes = [...shortages, 'ENAMETOOLONG', 'EEXIST', 'ENOTEMPTY', 'ENOTDIR']
 
 /** What was thrown, as an Error. */
 export function asError(thrown: unknown): Error {

@@ -233,7 +233,11 @@ export class Log {
 
   #checkWritable(): void {
     if (this.#failure !== null) throw this.#offlineError()
-    if (this.#isFull) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: the disk is full, or no file handle is left`)
+    if (this.#isFull)
+      throw new KafkaError(
+        'KAFKA_STORAGE_ERROR',
+        `${this.name}: the disk is full, or no file handle is left`,
+      )
     const refusal = this.#host.refusal
     if (refusal !== null) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${refusal}`)
     if (this.#isExclusive) {

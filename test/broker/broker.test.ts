@@ -136,7 +136,10 @@ test('a group keeps to COORDINATOR_NOT_AVAILABLE while its log dir is offline', 
   const retriable = ['COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR', 'COORDINATOR_LOAD_IN_PROGRESS']
   for (let round = 0; round < 5; round++) {
     const code = (await commit()).topics[0]?.partitions[0]?.errorCode ?? 0
-    assert.ok(retriable.some((name) => errorCode(name as ErrorName) === code), `error ${code}`)
+    assert.ok(
+      retriable.some((name) => errorCode(name as ErrorName) === code),
+      `error ${code}`,
+    )
     await world.env.clock.advance(10_000)
   }
   assert.is(world.broker.failure, null)

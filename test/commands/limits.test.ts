@@ -54,7 +54,10 @@ async function crowd({ address }: BrokerProcess): Promise<void> {
   const late = connections.slice(-100)
   const outcomes = await Promise.all(late.map((each) => each.outcome({ withinMs: 10_000 })))
   for (const connection of connections) connection.close()
-  assert.ok(outcomes.every((outcome) => outcome === 'closed'), outcomes.join(' '))
+  assert.ok(
+    outcomes.every((outcome) => outcome === 'closed'),
+    outcomes.join(' '),
+  )
 }
 
 test(
@@ -99,13 +102,15 @@ test('the directory of another cluster is refused with both ids', async () => {
   const words = ['broker', 'start', '--listen', '127.0.0.1:0', '--data', data]
   const { code, stderr } = await ottla([...words, '--cluster-id', other])
   assert.is(code, 4)
-  assert.match(stderr, `${data} belongs to cluster ${mine}, expected ${other}. Give the right --data`)
+  assert.match(
+    stderr,
+    `${data} belongs to cluster ${mine}, expected ${other}. Give the right --data`,
+  )
   assert.equal(readdirSync(data), before)
 })
 
 const isRoot = process.getuid?.() === 0
-const canMount =
-  isRoot && spawnSync('unshare', ['-m', 'true'], { stdio: 'ignore' }).status === 0
+const canMount = isRoot && spawnSync('unshare', ['-m', 'true'], { stdio: 'ignore' }).status === 0
 
 if (isRoot) {
   test.skip('a directory without the right to write', 'root may write everywhere')
@@ -114,7 +119,14 @@ if (isRoot) {
     const data = join(folder.path, 'locked')
     mkdirSync(data)
     chmodSync(data, 0o500)
-    const { code, stderr } = await ottla(['broker', 'start', '--listen', '127.0.0.1:0', '--data', data])
+    const { code, stderr } = await ottla([
+      'broker',
+      'start',
+      '--listen',
+      '127.0.0.1:0',
+      '--data',
+      data,
+    ])
     chmodSync(data, 0o700)
     assert.is(code, 4, stderr)
     assert.match(stderr, `${data} cannot be read or written by this user`)

@@ -4,7 +4,14 @@ import { type Random, randomBelow } from '../../lib/io/random.ts'
 
 const tellingBytes = [0x00, 0x01, 0x02, 0x7f, 0x80, 0xfe, 0xff]
 const tellingNumbers = [-1, -2, 0, 1, 0x7fff, 0x7fffffff, -0x8000_0000, 0x00ff_ffff, 100_001]
-const varints = ['ffffffff07', 'ffffffff0f', 'ffffffff1f', 'ffffffffffffffffff7f', '8000', '808080808000']
+const varints = [
+  'ffffffff07',
+  'ffffffff0f',
+  'ffffffff1f',
+  'ffffffffffffffffff7f',
+  '8000',
+  '808080808000',
+]
 
 type Change = (bytes: Buffer, at: number, random: Random) => Buffer
 
@@ -29,8 +36,7 @@ const changes: readonly Change[] = [
   (bytes, at, random) => spliced(bytes, at, randomBelow(random, 8), empty),
   (bytes, at, random) => spliced(bytes, at, 0, Buffer.from(random.bytes(randomBelow(random, 16)))),
   // A piece that is there stands there twice.
-  (bytes, at, random) =>
-    spliced(bytes, at, 0, bytes.subarray(at, at + randomBelow(random, 40))),
+  (bytes, at, random) => spliced(bytes, at, 0, bytes.subarray(at, at + randomBelow(random, 40))),
   (bytes, at) => bytes.subarray(0, at),
 ]
 

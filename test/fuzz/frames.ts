@@ -53,7 +53,9 @@ export function makeFrame(seed: number): Buffer {
   const { api, version } = cells[seed % cells.length] ?? { api: apis[0] as Api, version: 0 }
   const clientId = randomBelow(random, 8) === 0 ? null : 'fuzz'
   const body = structValue(api.request.fields, { random, version })
-  const whole = Buffer.concat(encodeRequest(api, version, { correlationId: seed | 0, clientId }, body))
+  const whole = Buffer.concat(
+    encodeRequest(api, version, { correlationId: seed | 0, clientId }, body),
+  )
   const isWhole = randomBelow(random, 8) === 0
   const from = randomBelow(random, 16) === 0 ? 0 : keyBytes
   const count = isWhole ? 0 : 1 + randomBelow(random, 4)

@@ -32,7 +32,8 @@ export function checkLargeLists(): LargestCost {
       const began = performance.now()
       decode(api, version, full)
       const ms = performance.now() - began
-      if (ms > worst.ms) Object.assign(worst, { what: `${api.name}.${name}`, bytes: full.length, ms })
+      if (ms > worst.ms)
+        Object.assign(worst, { what: `${api.name}.${name}`, bytes: full.length, ms })
       checkRefused(api, version, frameWith(api, name, listOf(field, requestElementsMax + 1)))
     }
   }
@@ -40,7 +41,9 @@ export function checkLargeLists(): LargestCost {
 }
 
 function listOf(field: Field<unknown>, count: number): unknown[] {
-  return new Array<unknown>(count).fill(field.element?.kind === 'struct' ? {} : field.element?.fallback)
+  return new Array<unknown>(count).fill(
+    field.element?.kind === 'struct' ? {} : field.element?.fallback,
+  )
 }
 
 function frameWith(api: Api, name: string, list: unknown[]): Buffer {

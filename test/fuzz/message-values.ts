@@ -7,7 +7,20 @@ import { randomUuid, zeroUuid } from '../../lib/base/uuid.ts'
 import { type Random, randomBelow } from '../../lib/io/random.ts'
 import type { Field, Fields } from '../../lib/protocol/schema.ts'
 
-const texts = ['', 'a', 'a', 'b', 'g', 'm', 'consumer', 'range', '.', 'a/b', '\u{1f511}', '__consumer_offsets']
+const texts = [
+  '',
+  'a',
+  'a',
+  'b',
+  'g',
+  'm',
+  'consumer',
+  'range',
+  '.',
+  'a/b',
+  '\u{1f511}',
+  '__consumer_offsets',
+]
 const int32s = [-1, 0, 0, 1, 1, 2, 3, 100, 300, 65_536, 0x7fffffff, -0x8000_0000]
 const int64s = [-1, 0, 0, 1, 2, 5, -2, -5, 2 ** 53 - 1, 2 ** 63, -(2 ** 63)]
 const blobs = ['', '00', 'ffffffff', '00000000000100016100000000', '0003000000010001617fffffff']

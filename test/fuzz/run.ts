@@ -17,10 +17,16 @@ await checks.run(`${frames} frames of ${cellCount} APIs and versions, seed ${see
   const { decoded, refused, bytes, slowestMs, heapRatio } = fuzzFrames({ seed, count: frames })
   return `${decoded} decoded, ${refused} refused, ${Math.round(bytes / frames)} bytes on average, slowest ${slowestMs.toFixed(1)} ms, heap at most ${heapRatio.toFixed(1)} times a frame`
 })
-await checks.run(`${served} requests of ${servedCellCount} served APIs and versions, seed ${seed}`, async () => {
-  const { answered, closed, restarts, slowest, slowestMs } = await fuzzServed({ seed, count: served })
-  return `${answered} answered, ${closed} closed, ${restarts} restarts, slowest ${slowest}: ${slowestMs.toFixed(0)} ms`
-})
+await checks.run(
+  `${served} requests of ${servedCellCount} served APIs and versions, seed ${seed}`,
+  async () => {
+    const { answered, closed, restarts, slowest, slowestMs } = await fuzzServed({
+      seed,
+      count: served,
+    })
+    return `${answered} answered, ${closed} closed, ${restarts} restarts, slowest ${slowest}: ${slowestMs.toFixed(0)} ms`
+  },
+)
 await checks.run('the longest lists that decode, and one element more', () => {
   const { lists, what, bytes, ms } = checkLargeLists()
   return `${lists} lists; the slowest is ${what}: ${ms.toFixed(0)} ms for ${bytes} bytes`

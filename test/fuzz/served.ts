@@ -195,9 +195,12 @@ async function fuzzBroker(seed: number, count: number): Promise<ServedCounts> {
   } catch (error) {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
     const again = `npm run fuzz -- --frames 0 --served ${count} --seed ${seed}`
-    throw new Error(`${message}\n  after request ${campaign.counts.requests}: ${last}\n  again: ${again}`, {
-      cause: error,
-    })
+    throw new Error(
+      `${message}\n  after request ${campaign.counts.requests}: ${last}\n  again: ${again}`,
+      {
+        cause: error,
+      },
+    )
   }
   return campaign.counts
 }
