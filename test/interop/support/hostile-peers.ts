@@ -69,7 +69,7 @@ export async function sendBombs(address: string, topic: string): Promise<[Codec,
 }
 
 /** Of a Produce v9 for one partition: correlation id, tags, topics, name, partitions, index come first. */
-function errorCodeOf(answer: Uint8Array | undefined, topic: string): number {
+export function errorCodeOf(answer: Uint8Array | undefined, topic: string): number {
   return Buffer.from(answer ?? []).readInt16BE(4 + 1 + 1 + 1 + topic.length + 1 + 4)
 }
 
