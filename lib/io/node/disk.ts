@@ -5,9 +5,13 @@
  *
  * Many logs may want a small file for a moment at the same time. Whoever finds no handle left
  * (EMFILE) waits for one to be closed and tries again, for `handleWaitMs` at most.
+=======
+ * short writes are continued. `sync` is fdatasync: bytes and size, not the times. Small reads and
+ * writes are done in the calling thread while that is quick (small-operations.ts).
+>>>>>>> main
  */
 
-import { constants, promises as fs } from 'node:fs'
+import { constants, promises as fs, readSync, writevSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -20,6 +24,7 @@ import {
   LockedError,
   type OpenMode,
 } from '../disk.ts'
+import { SmallOperations } from './small-operations.ts'
 
 const flags: Record<OpenMode, number> = {
   read: constants.O_RDONLY | constants.O_NOFOLLOW,
@@ -46,6 +51,8 @@ async function whenHandles<T>(open: () => Promise<T>): Promise<T> {
   }
 }
 
+const small = new SmallOperations()
+
 class NodeFile implements DiskFile {
   readonly #handle: FileHandle
   readonly #path: string
@@ -58,14 +65,12 @@ class NodeFile implements DiskFile {
   async readAt(target: Uint8Array, position: number): Promise<number> {
     let filled = 0
     while (filled < target.length) {
-      const { bytesRead } = await this.#handle.read(
-        target,
-        filled,
-        target.length - filled,
-        position + filled,
-      )
-      if (bytesRead === 0) break
-      filled += bytesRead
+      const length = target.length - filled
+      const count = small.fits(length)
+        ? small.run(() => readSync(this.#handle.fd, target, filled, length, position + filled))
+        : (await this.#handle.read(target, filled, length, position + filled)).bytesRead
+      if (count === 0) break
+      filled += count
     }
     return filled
   }
@@ -88,11 +93,14 @@ class NodeFile implements DiskFile {
     let rest = buffers
     let written = 0
     while (written < size) {
-      const { bytesWritten } = await this.#handle.writev(rest, position + written)
-      if (bytesWritten === 0)
+      const at = position + written
+      const count = small.fits(size - written)
+        ? small.run(() => writevSync(this.#handle.fd, rest, at))
+        : (await this.#handle.writev(rest, at)).bytesWritten
+      if (count === 0)
         throw new Error(`${this.#path}: the system wrote 0 of ${size - written} bytes`)
-      written += bytesWritten
-      if (written < size) rest = withoutFirst(rest, bytesWritten)
+      written += count
+      if (written < size) rest = withoutFirst(rest, count)
     }
     return written
   }
