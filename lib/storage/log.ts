@@ -346,10 +346,7 @@ export class Log {
     this.#durability.written(segment, this.#writtenEndOffset, group.recordCount)
   }
 
-  /**
-   * A full disk, or no file handle left, stops appends until that is over and lets reads go on; any
-   * other failure takes the log offline.
-   */
+  /** A full disk, or no handle left, stops appends for a while; any other failure takes the log offline. */
   #onWriteFailure(error: Error): Error {
     if (!isShortage(error)) return this.#failed(error)
     this.#isFull = true

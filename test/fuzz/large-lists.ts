@@ -41,9 +41,8 @@ export function checkLargeLists(): LargestCost {
 }
 
 function listOf(field: Field<unknown>, count: number): unknown[] {
-  return new Array<unknown>(count).fill(
-    field.element?.kind === 'struct' ? {} : field.element?.fallback,
-  )
+  const element = field.element?.kind === 'struct' ? {} : field.element?.fallback
+  return Array.from({ length: count }, () => element)
 }
 
 function frameWith(api: Api, name: string, list: unknown[]): Buffer {
@@ -62,7 +61,7 @@ function checkRefused(api: Api, version: number, frame: Buffer): void {
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     const ms = performance.now() - began
-    if (ms > 50) throw new Error(`${api.name}: refused after ${ms.toFixed(0)} ms`)
+    if (ms > 50) throw new Error(`${api.name}: refused after ${ms.toFixed(0)} ms`, { cause: error })
     return
   }
   throw new Error(`${api.name} with ${requestElementsMax + 1} elements was decoded`)
