@@ -34,6 +34,7 @@ export function checkLargeLists(): LargestCost {
       const ms = performance.now() - began
       if (ms > worst.ms)
         Object.assign(worst, { what: `${api.name}.${name}`, bytes: full.length, ms })
+      if (worst.lists % 8 > 0) continue
       checkRefused(api, version, frameWith(api, name, listOf(field, requestElementsMax + 1)))
     }
   }

@@ -5,6 +5,7 @@
 
 import { Checks, numberFlag } from '../interop/support/checks.ts'
 import { cellCount, fuzzFrames } from './frames.ts'
+import { checkHeavy } from './heavy.ts'
 import { checkLargeLists } from './large-lists.ts'
 import { fuzzServed, servedCellCount } from './served.ts'
 
@@ -30,5 +31,9 @@ await checks.run(
 await checks.run('the longest lists that decode, and one element more', () => {
   const { lists, what, bytes, ms } = checkLargeLists()
   return `${lists} lists; the slowest is ${what}: ${ms.toFixed(0)} ms for ${bytes} bytes`
+})
+await checks.run('the longest lists through a whole broker', async () => {
+  const { requests, slowest } = await checkHeavy()
+  return `${requests} requests; ${slowest.map(([what, ms]) => `${what} ${ms.toFixed(0)} ms`).join(', ')}`
 })
 checks.end()

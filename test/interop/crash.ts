@@ -1,5 +1,5 @@
 /**
- * Crashes of real processes: `node build/test/interop/crash.mjs [--rounds N] [--starts N]`. A broker is
+ * Crashes of real processes: `node build/test/interop/crash.mjs [--rounds N] [--starts N] [--port N]`. A broker is
  * killed N times in a row in the middle of produce, then stopped a few times, on one port and one data
  * directory, while producers (the library, `ottla produce`, kcat) and a consumer go on; between the
  * rounds its files get what a crash may leave behind. Whatever was acknowledged must be there, in
@@ -40,6 +40,8 @@ import { Checks, expectThat, numberFlag, pause, same, until } from './support/ch
 
 const rounds = numberFlag('--rounds', 20)
 const startKills = numberFlag('--starts', 20)
+/** The first port to try: nobody else may take it while the broker is down. */
+const portFrom = numberFlag('--port', 19_320)
 const topic = 'crash'
 const partitionCount = 4
 /** Rounds between two readings of everything, which take longer and longer. */
@@ -157,7 +159,7 @@ async function runRound(campaign: Campaign, round: number): Promise<string> {
 
 async function runCampaign(durability: Durability): Promise<void> {
   const data = mkdtempSync(join(tmpdir(), 'ottla-crash-'))
-  const port = await freePort()
+  const port = await freePort(portFrom, portFrom + 19)
   const broker = await start({ data, port, durability })
   const { address } = broker
   const place = (name: string, partition: number) => ({ name, address, topic, partition })
@@ -229,7 +231,11 @@ async function logCheck(data: string): Promise<void> {
 /** Kills during start-up after a clean stop, twice in a row: its mark must not be believed then. */
 async function killStarts(): Promise<void> {
   const data = mkdtempSync(join(tmpdir(), 'ottla-crash-start-'))
-  const place = { data, port: await freePort(), durability: 'fsync' as const }
+  const place = {
+    data,
+    port: await freePort(portFrom, portFrom + 19),
+    durability: 'fsync' as const,
+  }
   let broker = await start(place)
   const writer = new LibraryWriter({
     name: 'library',
