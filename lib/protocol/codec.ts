@@ -35,7 +35,7 @@ export interface RequestHeader {
 }
 
 /** Of the lists of a request, all together: 100 MiB of them would be gigabytes of objects. */
-export const requestElementsMax = 100_000
+export const requestElementsMax = 50_000
 
 /** The frame of a request, its size included; record chunks are not copied. */
 export function encodeRequest<A extends Api>(

@@ -3,7 +3,7 @@
 import { type Random, randomBelow } from '../../lib/io/random.ts'
 
 const tellingBytes = [0x00, 0x01, 0x02, 0x7f, 0x80, 0xfe, 0xff]
-const tellingNumbers = [-1, -2, 0, 1, 0x7fff, 0x7fffffff, -0x8000_0000, 0x00ff_ffff, 100_001]
+const tellingNumbers = [-1, -2, 0, 1, 0x7fff, 0x7fffffff, -0x8000_0000, 0x00ff_ffff, 50_001]
 const varints = [
   'ffffffff07',
   'ffffffff0f',

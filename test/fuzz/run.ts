@@ -1,6 +1,6 @@
 /**
  * Bytes that follow no rule, in process: `node build/test/fuzz/run.mjs [--frames N] [--served N]
- * [--seed S]`. Ends with `N passed, N failed, N skipped`; a find names the seed that makes it again.
+ * [--seed S] [--heavy]`. Ends with `N passed, N failed, N skipped`; a find names the seed that makes it again.
  */
 
 import { Checks, numberFlag } from '../interop/support/checks.ts'
@@ -32,8 +32,10 @@ await checks.run('the longest lists that decode, and one element more', () => {
   const { lists, what, bytes, ms } = checkLargeLists()
   return `${lists} lists; the slowest is ${what}: ${ms.toFixed(0)} ms for ${bytes} bytes`
 })
-await checks.run('the longest lists through a whole broker', async () => {
-  const { requests, slowest } = await checkHeavy()
-  return `${requests} requests; ${slowest.map(([what, ms]) => `${what} ${ms.toFixed(0)} ms`).join(', ')}`
-})
+if (process.argv.includes('--heavy')) {
+  await checks.run('the longest lists through a whole broker', async () => {
+    const { requests, slowest } = await checkHeavy()
+    return `${requests} requests; ${slowest.map(([what, ms]) => `${what} ${ms.toFixed(0)} ms`).join(', ')}`
+  })
+}
 checks.end()
