@@ -57,17 +57,17 @@ function longList(field: Field<unknown>, version: number, depth: number): unknow
   const { element } = field
   const count = Math.floor(requestElementsMax * inHand)
   if (element === null) return null
-  if (depth === 0) return Array.from({ length: count }, (_, n) => valueOf(element, version, n))
+  if (depth === 0) return Array.from({ length: count }, (_, n) => elementOf(element, version, n))
   const inner = Object.entries(element.fields ?? {}).find(
     ([, { kind, since, until }]) => kind === 'array' && version >= since && version <= until,
   )
   if (inner === undefined || inner[1].element === null) return null
   const innerElement = inner[1].element
-  const elements = Array.from({ length: count }, (_, n) => valueOf(innerElement, version, n))
+  const elements = Array.from({ length: count }, (_, n) => elementOf(innerElement, version, n))
   return [{ ...structOf(element.fields ?? {}, version, 0), [inner[0]]: elements }]
 }
 
-function valueOf(field: Field<unknown>, version: number, n: number): unknown {
+function elementOf(field: Field<unknown>, version: number, n: number): unknown {
   switch (field.kind) {
     case 'string':
       return `name-${n}`
@@ -83,7 +83,7 @@ function structOf(fields: Fields, version: number, n: number): object {
   const entries = Object.entries(fields).filter(
     ([, field]) => version >= field.since && version <= field.until,
   )
-  return Object.fromEntries(entries.map(([name, field]) => [name, valueOf(field, version, n)]))
+  return Object.fromEntries(entries.map(([name, field]) => [name, elementOf(field, version, n)]))
 }
 
 /** What makes a request pass its first checks. */
