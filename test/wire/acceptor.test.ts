@@ -380,6 +380,25 @@ test('too many connections are refused, the old ones go on', async () => {
   assert.equal(first.replies(), ['!A1'])
 })
 
+test('connections of one address have a bound, those of this machine have not', async () => {
+  const { env, acceptor, connect } = await world({ connectionsPerAddressMax: 2 })
+  const fromHost = async (host: string) => {
+    env.network.localHost = host
+    const peer = await connect()
+    await env.clock.settle()
+    return peer
+  }
+  const first = await fromHost('10.0.0.1')
+  await fromHost('10.0.0.1')
+  assert.is((await fromHost('10.0.0.1')).isClosed(), true)
+  assert.is((await fromHost('10.0.0.2')).isClosed(), false)
+  for (let count = 0; count < 5; count++) assert.is((await fromHost('127.0.0.1')).isClosed(), false)
+  first.stream.destroy()
+  await env.clock.settle()
+  assert.is((await fromHost('10.0.0.1')).isClosed(), false)
+  assert.is(acceptor.connectionCount, 8)
+})
+
 test('requests wait until the acceptor is open', async () => {
   const { env, script, acceptor, connect } = await world({}, { isOpen: false })
   const peer = await connect()
