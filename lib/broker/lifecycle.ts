@@ -30,6 +30,7 @@ import type { MetadataStore, Session } from '../metadata/store.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { LogCleaner } from '../storage/cleaner/log-cleaner.ts'
 import { DataDirectoryError, LogDir } from '../storage/log-dir.ts'
+import { acceptorLimits } from '../wire/acceptor.ts'
 import type { BrokerListener, BrokerOptions, BrokerState, ListenerOptions } from './broker-state.ts'
 import { createDeclared, parseDeclaredTopic } from './declared-topics.ts'
 
@@ -90,6 +91,7 @@ async function start(
     clusterId: options.clusterId ?? undefined,
     config: state.config,
     adopt,
+    segmentFilesMax: state.openFiles.segmentFiles,
   })
   undo.push(() => logDir.close())
   state.clusterId = logDir.clusterId
@@ -135,7 +137,15 @@ async function start(
     partitions: replicas.partitionCount,
     wasClean: logDir.isClean,
   })
+  tellOfLimits(options, state)
   return listeners
+}
+
+/** A limit of the system below our own shows in refused connections: it is said before that. */
+function tellOfLimits({ filesMax }: BrokerOptions, { env, openFiles }: BrokerState): void {
+  const { connectionsMax } = acceptorLimits
+  if (openFiles.connections >= connectionsMax) return
+  env.log.warn('open files limited', { filesMax, ...openFiles, why: 'see ulimit -n' })
 }
 
 /** Binds all listeners; what is told of each is its advertised address with the real port. */
@@ -192,7 +202,6 @@ async function followMetadata(
     minIsr: (image, topic, replicationFactor) =>
       state.settings.minIsr(image, topic.configs, replicationFactor),
     fetchSessionSlots: () => state.config['max.incremental.fetch.session.cache.slots'],
-    onOffline: (error) => state.fail(error),
   })
   undo.push(() => replicas.close())
   const metadata = await MetadataFollower.start({

@@ -38,8 +38,6 @@ export interface ReplicaManagerOptions {
   readonly minIsr: (image: ClusterImage, topic: TopicImage, replicationFactor: number) => number
   /** How many fetch sessions are kept. */
   readonly fetchSessionSlots: () => number
-  /** The disk failed; every partition refuses its clients from now on. */
-  readonly onOffline: (error: Error) => void
 }
 
 export interface AppendResult {
@@ -93,9 +91,9 @@ export class ReplicaManager {
     this.#producePurgatory = new Purgatory(options.env.clock)
     this.#schemas = new TopicSchemas(options.env.log)
     this.#logDir.highWatermarks = () => this.#highWatermarks()
+    // Every partition refuses its clients from now on; the broker goes on, and says so to all.
     this.#logDir.onOffline = (error) => {
       for (const partition of this.partitions()) partition.markFailed(error)
-      options.onOffline(error)
     }
   }
 

@@ -25,7 +25,7 @@ import {
 import { uuidFromBytes } from '../base/uuid.ts'
 import type { BrokerConfig } from '../config/broker.ts'
 import type { Timer } from '../io/clock.ts'
-import { type DiskLock, hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
+import { type DiskLock, readFile, writeFileAtomic } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
 import { BufferPool } from './buffer-pool.ts'
 import {
@@ -42,7 +42,7 @@ import {
   recoveryPointFile,
 } from './checkpoint.ts'
 import { claimDirectory, DataDirectoryError } from './data-directory.ts'
-import { asError, isDiskFailure } from './disk-failure.ts'
+import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
 import type { GroupCommit } from './journal/group-commit.ts'
@@ -79,6 +79,8 @@ export interface LogDirOptions {
   readonly config: LogDirConfig
   /** Take over a directory that Apache Kafka wrote and stopped cleanly. */
   readonly adopt?: boolean
+  /** Segment files open at a time, when nobody holds more of them busy. */
+  readonly segmentFilesMax?: number
 }
 
 const checkpointEveryMs = 5_000
@@ -93,7 +95,7 @@ const metadataTopic = '__cluster_metadata'
 export class LogDir implements LogHost {
   readonly env: Env
   readonly path: string
-  readonly pool = new SegmentPool()
+  readonly pool: SegmentPool
   readonly buffers = new BufferPool()
   readonly commits: GroupCommit
   /** Whether the last process stopped cleanly. */
@@ -128,7 +130,7 @@ export class LogDir implements LogHost {
   #syncWaiters: (() => void)[] = []
 
   private constructor(
-    { env, path, config }: LogDirOptions,
+    { env, path, config, segmentFilesMax }: LogDirOptions,
     found: {
       lock: DiskLock
       meta: MetaProperties
@@ -140,6 +142,7 @@ export class LogDir implements LogHost {
   ) {
     this.env = env
     this.path = path
+    this.pool = new SegmentPool(segmentFilesMax === undefined ? {} : { openMax: segmentFilesMax })
     this.isClean = found.isClean
     this.#config = config
     this.#lock = found.lock
@@ -447,7 +450,7 @@ export class LogDir implements LogHost {
   onFailure(log: { readonly name: string }, error: Error): void {
     // What fails under a log that was taken away says nothing about the disk.
     if (this.#logs.get(log.name) !== log || this.#isClosed) return
-    if (isFull(error)) {
+    if (isShortage(error)) {
       this.env.log.error('log.disk-full', { log: log.name, error: error.message })
       void this.#floor.look()
     } else this.#goOffline(error)
@@ -466,7 +469,11 @@ export class LogDir implements LogHost {
   #goOffline(error: Error): void {
     if (this.#failure !== null) return
     this.#failure = error
-    this.env.log.error('log.dir.offline', { path: this.path, error: error.message })
+    this.env.log.error('log.dir.offline', {
+      path: this.path,
+      error: error.message,
+      todo: 'repair the disk, then restart the broker',
+    })
     this.#stopTimers()
     for (const log of this.#logs.values()) log.goOffline(error)
     this.onOffline(error)
@@ -511,7 +518,7 @@ export class LogDir implements LogHost {
       await this.#logStartSaves.request()
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
-      if (!isFull(error)) this.#goOffline(asError(error))
+      if (!isShortage(error)) this.#goOffline(asError(error))
     }
   }
 
@@ -585,10 +592,6 @@ async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>)
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
   }
   await Promise.all(Array.from({ length: lanes }, lane))
-}
-
-function isFull(error: unknown): boolean {
-  return hasErrorCode(error, 'ENOSPC') || hasErrorCode(error, 'EDQUOT')
 }
 
 function messageOf(thrown: unknown): string {

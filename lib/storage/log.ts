@@ -22,7 +22,7 @@ import {
   type TopicPartition,
   topicPartitionName,
 } from '../base/types.ts'
-import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
+import { writeFileAtomic } from '../io/disk.ts'
 import {
   lastOffsetOf,
   patchCreateTime,
@@ -31,7 +31,7 @@ import {
   type RecordBatch,
 } from '../record/batch.ts'
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
-import { asError, isDiskFailure } from './disk-failure.ts'
+import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
 import { type EpochEndOffset, encodeLeaderEpochs, type LeaderEpochCache } from './leader-epochs.ts'
@@ -241,7 +241,11 @@ export class Log {
 
   #checkWritable(): void {
     if (this.#failure !== null) throw this.#offlineError()
-    if (this.#isFull) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: the disk is full`)
+    if (this.#isFull)
+      throw new KafkaError(
+        'KAFKA_STORAGE_ERROR',
+        `${this.name}: the disk is full, or no file handle is left`,
+      )
     const refusal = this.#host.refusal
     if (refusal !== null) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${refusal}`)
     if (this.#isExclusive) {
@@ -321,10 +325,9 @@ export class Log {
     this.#durability.written(group)
   }
 
-  /** A full disk stops appends and lets reads go on; any other failure takes the log offline. */
+  /** A full disk, or no handle left, stops appends for a while; any other failure takes the log offline. */
   #onWriteFailure(error: Error): Error {
-    const isFull = hasErrorCode(error, 'ENOSPC') || hasErrorCode(error, 'EDQUOT')
-    if (!isFull) return this.#failed(error)
+    if (!isShortage(error)) return this.#failed(error)
     this.#isFull = true
     this.#host.onFailure(this, error)
     return new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${error.message}`, { cause: error })
@@ -350,7 +353,7 @@ export class Log {
       await writeFileAtomic(this.#host.env.disk, `${this.#directory}/${leaderEpochFile}`, bytes)
     } catch (error) {
       // The epochs are in the batches too; the next change writes the file again.
-      if (hasErrorCode(error, 'ENOSPC')) return
+      if (isShortage(error)) return
       throw this.#failed(error)
     }
   }
@@ -473,7 +476,10 @@ export class Log {
     if (at === -1 || replaced.includes(this.#active)) return false
     this.#segments = this.#segments.toSpliced(at, replaced.length, replacement)
     this.#generation++
-    for (const segment of replaced) this.#forget(segment)
+    for (const segment of replaced) {
+      segment.isRemoved = true
+      this.#durability.forget(segment)
+    }
     this.#settling = settleFiles().finally(() => {
       this.#settling = null
     })

@@ -16,6 +16,7 @@ import { DecodeError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
 import { type Disk, type DiskFile, hasErrorCode, readFile } from '../io/disk.ts'
 import { type BatchHeader, lastOffsetOf } from '../record/batch.ts'
+import { asError } from './disk-failure.ts'
 import { OffsetIndex, offsetEntrySize, readOffsetIndex } from './offset-index.ts'
 import { scanBatches, walkHeaders } from './scan.ts'
 import { type FileMark, type FileSuffix, fileSuffix, segmentFileName } from './segment-files.ts'
@@ -75,6 +76,8 @@ export class Segment implements Pooled {
   #countedIndexBytes = 0
   #file: DiskFile | null = null
   #opening: Promise<DiskFile> | null = null
+  /** What closing the file said while bytes of it were not synced. */
+  #closeFailure: Error | null = null
   #userCount = 0
   #onIdle: (() => void) | null = null
   readonly #disk: Disk
@@ -301,7 +304,7 @@ export class Segment implements Pooled {
     try {
       this.#pool.touch(this)
       if (this.#file === null) {
-        this.#opening ??= this.#disk.open(this.path(fileSuffix.log), mode)
+        this.#opening ??= this.#open(mode)
         this.#file = await this.#opening.finally(() => {
           this.#opening = null
         })
@@ -309,12 +312,35 @@ export class Segment implements Pooled {
       return await fn(this.#file)
     } finally {
       this.#userCount--
-      if (this.#userCount === 0) this.#onIdle?.()
+      if (this.#userCount === 0) {
+        this.#onIdle?.()
+        this.#pool.released(this)
+      }
     }
   }
 
+  async #open(mode: 'write' | 'create'): Promise<DiskFile> {
+    if (this.#closeFailure !== null) throw this.#closeFailure
+    const turn = this.#pool.enter()
+    if (turn !== null) await turn
+    try {
+      return await this.#disk.open(this.path(fileSuffix.log), mode)
+    } catch (error) {
+      this.#pool.leave()
+      throw error
+    }
+  }
+
+  get isOpen(): boolean {
+    return this.#file !== null
+  }
+
+  /**
+   * Also with bytes that are not synced: a sync is of the file, whichever handle asks for it, and one
+   * that opens it later is told of a write-back that failed meanwhile (Linux since 4.16).
+   */
   get isIdle(): boolean {
-    return this.#userCount === 0 && this.writtenBytes === this.syncedBytes
+    return this.#userCount === 0
   }
 
   get droppableIndexBytes(): number {
@@ -323,12 +349,26 @@ export class Segment implements Pooled {
     return indexes.offset.bytes.length + indexes.time.bytes.length
   }
 
-  rest(): void {
+  /** Never rejects. */
+  async rest(): Promise<void> {
     if (!this.#isActive && this.#indexesFlushed) this.#dropIndexes()
+    try {
+      await this.#closeFile()
+    } catch (error) {
+      // Of what is synced nothing can be lost.
+      if (this.syncedBytes < this.writtenBytes) this.#closeFailure = asError(error)
+    }
+  }
+
+  async #closeFile(): Promise<void> {
     const file = this.#file
+    if (file === null) return
     this.#file = null
-    // Nothing is waiting to be written: a failing close loses nothing.
-    void file?.close().catch(() => {})
+    try {
+      await file.close()
+    } finally {
+      this.#pool.leave()
+    }
   }
 
   #dropIndexes(): void {
@@ -379,8 +419,6 @@ export class Segment implements Pooled {
       this.#onIdle = null
     }
     this.#pool.forget(this)
-    const file = this.#file
-    this.#file = null
-    await file?.close()
+    await this.#closeFile()
   }
 }
