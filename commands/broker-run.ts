@@ -68,6 +68,7 @@ async function startBroker(context: CommandContext, args: Args<typeof options>):
   const filesMax = await openFilesMax(context)
   const configs = await brokerConfigs(context, args)
   const path = args.data === undefined ? '/memory' : context.path(args.data)
+  context.processes.prepareToServe()
   const disk = args.data === undefined ? new MemoryDisk() : context.env.disk
   try {
     return await Broker.start({

@@ -109,6 +109,7 @@ async function startBroker(
   const filesMax = await openFilesMax(context)
   const configs = await brokerConfigs(context, args)
   const log = await context.log()
+  context.processes.prepareToServe()
   const disk = args.memory ? new MemoryDisk() : context.env.disk
   if (!isLoopback(args.listen.host)) {
     log.warn('insecure-listener', {

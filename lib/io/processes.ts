@@ -10,6 +10,8 @@ export interface Processes {
   bootId(): Promise<string>
   /** Files and sockets that this process may have open (`ulimit -n`); Infinity where there is no limit. */
   filesMax(): Promise<number>
+  /** Tunes this process for a life of serving requests. Call it once, early; nothing depends on it. */
+  prepareToServe(): void
   isAlive(pid: number): boolean
   /** False when there is no such process; throws EPERM when it belongs to another user. */
   signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): boolean
