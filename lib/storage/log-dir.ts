@@ -32,7 +32,6 @@ import {
   cleanShutdownFile,
   decodePartitionMetadata,
   encodeMetaProperties,
-  encodeOffsetCheckpoint,
   encodePartitionMetadata,
   highWatermarkFile,
   logStartFile,
@@ -51,6 +50,7 @@ import { journalKeyOf } from './journal/journal-block.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
+import { OffsetCheckpoints } from './offset-checkpoints.ts'
 import { createLogFiles, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
 import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
@@ -113,7 +113,7 @@ export class LogDir implements LogHost {
   readonly #recoveryPoints: Map<string, Offset>
   readonly #logStarts: Map<string, Offset>
   readonly #highWatermarks: Map<string, Offset>
-  readonly #written = new Map<string, Uint8Array>()
+  readonly #offsetFiles: OffsetCheckpoints
   readonly #logStartSaves = new GatheringTask(() => this.#saveLogStarts())
   readonly #checkpoints = new GatheringTask(() => this.#checkpoint())
   readonly #timers = new Map<string, Timer>()
@@ -142,6 +142,7 @@ export class LogDir implements LogHost {
   ) {
     this.env = env
     this.path = path
+    this.#offsetFiles = new OffsetCheckpoints(env.disk, path)
     this.pool = new SegmentPool(segmentFilesMax === undefined ? {} : { openMax: segmentFilesMax })
     this.isClean = found.isClean
     this.#config = config
@@ -499,7 +500,7 @@ export class LogDir implements LogHost {
     for (const log of this.#logs.values()) {
       if (log.logStartOffset > 0) this.#logStarts.set(log.name, log.logStartOffset)
     }
-    await this.#writeCheckpoint(logStartFile, this.#logStarts)
+    await this.#offsetFiles.write(logStartFile, this.#logStarts)
   }
 
   #noteHighWatermarks(): void {
@@ -514,7 +515,7 @@ export class LogDir implements LogHost {
     this.#noteHighWatermarks()
     try {
       await this.#saveRecoveryPoints()
-      await this.#writeCheckpoint(highWatermarkFile, this.#highWatermarks)
+      await this.#offsetFiles.write(highWatermarkFile, this.#highWatermarks)
       await this.#logStartSaves.request()
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
@@ -524,21 +525,7 @@ export class LogDir implements LogHost {
 
   async #saveRecoveryPoints(): Promise<void> {
     for (const log of this.#logs.values()) this.#recoveryPoints.set(log.name, log.recoveryPoint)
-    await this.#writeCheckpoint(recoveryPointFile, this.#recoveryPoints)
-  }
-
-  /** Replaces a checkpoint unless it would read the same. */
-  async #writeCheckpoint(file: string, offsets: ReadonlyMap<string, Offset>): Promise<void> {
-    const entries = []
-    for (const [name, offset] of offsets) {
-      const named = directoryKind(name)
-      if (named.kind === 'log') entries.push({ ...named.topicPartition, offset })
-    }
-    const bytes = encodeOffsetCheckpoint(entries)
-    const before = this.#written.get(file)
-    if (before !== undefined && Buffer.compare(before, bytes) === 0) return
-    await writeFileAtomic(this.env.disk, `${this.path}/${file}`, bytes)
-    this.#written.set(file, bytes)
+    await this.#offsetFiles.write(recoveryPointFile, this.#recoveryPoints)
   }
 
   /** Syncs and closes all logs, writes checkpoints and the clean mark, lets go of the directory. */

@@ -63,7 +63,7 @@ async function run(mode: Mode, partitions: number) {
   client.close()
   await broker.stop()
   rmSync(data, { recursive: true })
-  if (failure !== null) throw failure
+  if (failure !== null) throw new Error(`not acknowledged: ${String(failure)}`)
   times.sort((a, b) => a - b)
   const at = (share: number) => Math.round(times[Math.floor(times.length * share)] ?? 0)
   return {

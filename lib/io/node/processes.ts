@@ -34,10 +34,6 @@ export const nodeProcesses: Processes = {
       throw error
     }
   },
-  prepareToServe() {
-    if (nodeMajor > lastKnownMajor) return
-    process.getBuiltinModule('node:v8').setFlagsFromString('--minor-gc-task-trigger=20')
-  },
   async filesMax() {
     try {
       const limits = await readFile('/proc/self/limits', 'utf8')
@@ -47,6 +43,10 @@ export const nodeProcesses: Processes = {
       if (!hasErrorCode(error, 'ENOENT')) throw error
       return filesMaxOfReport()
     }
+  },
+  prepareToServe() {
+    if (nodeMajor > lastKnownMajor) return
+    process.getBuiltinModule('node:v8').setFlagsFromString('--minor-gc-task-trigger=20')
   },
   isAlive(pid) {
     try {
