@@ -1,14 +1,11 @@
 /**
  * The machine's file system. Files are opened without following a symbolic link in the last place
  * (O_NOFOLLOW) and created for their owner only. `append` and `writeAt` go out as one writev;
- * short writes are continued. `sync` is fdatasync: bytes and size, not the times.
+ * short writes are continued. `sync` is fdatasync: bytes and size, not the times. Small reads and
+ * writes are done in the calling thread while that is quick (small-operations.ts).
  *
  * Many logs may want a small file for a moment at the same time. Whoever finds no handle left
  * (EMFILE) waits for one to be closed and tries again, for `handleWaitMs` at most.
-=======
- * short writes are continued. `sync` is fdatasync: bytes and size, not the times. Small reads and
- * writes are done in the calling thread while that is quick (small-operations.ts).
->>>>>>> main
  */
 
 import { constants, promises as fs, readSync, writevSync } from 'node:fs'
