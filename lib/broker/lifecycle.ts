@@ -29,7 +29,7 @@ import { ProducerIds } from '../metadata/producer-ids.ts'
 import type { MetadataStore, Session } from '../metadata/store.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { LogCleaner } from '../storage/cleaner/log-cleaner.ts'
-import { DataDirectoryError, LogDir } from '../storage/log-dir.ts'
+import { LogDir } from '../storage/log-dir.ts'
 import { acceptorLimits } from '../wire/acceptor.ts'
 import type { BrokerListener, BrokerOptions, BrokerState, ListenerOptions } from './broker-state.ts'
 import { createDeclared, parseDeclaredTopic } from './declared-topics.ts'
@@ -96,10 +96,10 @@ async function start(
   undo.push(() => logDir.close())
   state.clusterId = logDir.clusterId
   const listeners = await listen(options, state, undo)
-  const { store, isNew } = await openStore(options, state, { logDir, undo })
+  const store = await openStore(options, state, { logDir, undo })
   const { metadata, replicas } = await followMetadata(state, { logDir, store }, undo)
   const groups = coordinateGroups(state, { metadata, replicas }, undo)
-  await loadLogs(state, { logDir, replicas, metadata, isNew })
+  await loadLogs(state, { logDir, replicas, metadata })
   const cleaner = await LogCleaner.start(logDir, state.config)
   undo.push(() => cleaner.close())
   metadata.subscribe(() => cleaner.setConfig(state.config))
@@ -177,15 +177,21 @@ async function openStore(
   { env, dataPath }: BrokerOptions,
   { clusterId, brokerId }: BrokerState,
   { logDir, undo }: { logDir: LogDir; undo: Undo[] },
-): Promise<{ store: MetadataStore; isNew: boolean }> {
+): Promise<MetadataStore> {
   const store = await openEmbeddedStore({ env, path: `${dataPath}/metadata` })
   undo.push(() => store.close())
   if (logDir.needsAdoption) {
     await adoptDirectory({ env, store, dataPath, clusterId, brokerId })
     await logDir.completeAdoption()
   }
-  const { isNew } = await ensureCluster({ env, store, clusterId })
-  return { store, isNew }
+  await ensureCluster({
+    env,
+    store,
+    clusterId,
+    path: `${dataPath}/metadata`,
+    mayBegin: () => logDir.checkEmpty(),
+  })
+  return store
 }
 
 async function followMetadata(
@@ -242,19 +248,16 @@ async function loadLogs(
     logDir,
     replicas,
     metadata,
-    isNew,
-  }: { logDir: LogDir; replicas: ReplicaManager; metadata: MetadataFollower; isNew: boolean },
+  }: { logDir: LogDir; replicas: ReplicaManager; metadata: MetadataFollower },
 ): Promise<void> {
   const { image } = metadata
-  const logs = await logDir.loadLogs((topic, topicId) => {
-    const known = image.topics.get(topic)
-    return state.settings.topicConfig(image, isTopic(known, topicId) ? known.configs : {})
-  })
-  if (isNew && logs.length > 0) {
-    throw new DataDirectoryError(
-      `${logDir.path} has ${logs.length} partitions but no metadata that knows them. Restore ${logDir.path}/metadata, or give another --data`,
-    )
-  }
+  const logs = await logDir.loadLogs(
+    (topic, topicId) => {
+      const known = image.topics.get(topic)
+      return state.settings.topicConfig(image, isTopic(known, topicId) ? known.configs : {})
+    },
+    (topic) => image.topics.get(topic)?.topicId ?? null,
+  )
   replicas.adopt(logs)
   metadata.subscribe((next) => replicas.onImage(next))
 }

@@ -4,6 +4,8 @@
  * (creates, renames and removes inside a directory) has resolved.
  */
 
+import { DecodeError } from '../base/errors.ts'
+
 /** read: must exist. write: read and write, must exist. create: read and write, created if absent. */
 export type OpenMode = 'read' | 'write' | 'create'
 
@@ -60,7 +62,7 @@ export function hasErrorCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
-/** A whole file; null when there is none. Throws when it is larger than `maxBytes`. */
+/** A whole file; null when there is none. DecodeError when it is larger than `maxBytes`. */
 export async function readFile(
   disk: Disk,
   path: string,
@@ -75,7 +77,8 @@ export async function readFile(
   }
   try {
     const size = await file.size()
-    if (size > maxBytes) throw new Error(`${path}: ${size} bytes, at most ${maxBytes} expected`)
+    if (size > maxBytes)
+      throw new DecodeError(`${path}: ${size} bytes, at most ${maxBytes} expected`)
     const bytes = new Uint8Array(size)
     const count = await file.readAt(bytes, 0)
     return count === size ? bytes : bytes.subarray(0, count)

@@ -1,6 +1,7 @@
 /** The `meta` key: which cluster a store holds. Written once, when the store is still empty. */
 
 import type { Env } from '../io/env.ts'
+import { DamageError } from './embedded/frame.ts'
 import { clustersPrefix, Keys, type MetaValue } from './keys.ts'
 import type { MetadataStore } from './store.ts'
 
@@ -12,8 +13,12 @@ export async function ensureCluster(options: {
   env: Env
   store: MetadataStore
   clusterId: string
+  /** Where the store's files are, for messages. */
+  path?: string
+  /** Throws when there must be no new store here. */
+  mayBegin?: () => Promise<void>
 }): Promise<{ meta: MetaValue; isNew: boolean }> {
-  const { env, store, clusterId } = options
+  const { env, store, clusterId, path = 'the metadata store', mayBegin } = options
   const key = new Keys(clusterId).meta
   const meta: MetaValue = {
     v: 1,
@@ -28,15 +33,16 @@ export async function ensureCluster(options: {
     if (found) return { meta: JSON.parse(found.value) as MetaValue, isNew: attempt > 0 }
     const other = keyValues[0]?.key.slice(clustersPrefix.length).split('/')[0]
     if (other !== undefined && other !== clusterId) {
-      throw new Error(
-        `the metadata store belongs to cluster ${other}, this data directory to cluster ${clusterId}`,
+      throw new DamageError(
+        `${path} belongs to cluster ${other}, the meta.properties beside it to cluster ${clusterId}; restore the one that belongs here from a backup`,
       )
     }
     if (other === clusterId) {
-      throw new Error(
+      throw new DamageError(
         'the metadata store was never finished: taking over the directory of Apache Kafka was cut short; start with --adopt once more',
       )
     }
+    await mayBegin?.()
     await store.txn([{ kind: 'absent', key }], [{ kind: 'put', key, value: JSON.stringify(meta) }])
   }
   throw new Error(`the metadata store does not keep ${key}`)

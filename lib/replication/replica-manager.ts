@@ -244,7 +244,7 @@ export class ReplicaManager {
           previous.defaultBrokerConfig === image.defaultBrokerConfig
         if (!isSame) await this.#applyTopic(image, topic)
       }
-      if (previous === null) await this.#clearUnclaimed(image)
+      if (previous === null) await this.#clearUnclaimed()
       this.#appliedRevision = image.revision
       for (const wait of this.#waits) if (wait.revision <= image.revision) wait.resolve()
     }
@@ -297,7 +297,7 @@ export class ReplicaManager {
   ): Promise<void> {
     const topicPartition: TopicPartition = { topic: topic.name, partition }
     const name = topicPartitionName(topicPartition)
-    const loaded = this.#claim(name, topic.topicId)
+    const loaded = await this.#claim(name, topic.topicId)
     const create = () => this.#logDir.create(topicPartition, topic.topicId, config)
     const log = loaded ?? (await this.#guarded(name, 'create', create))
     if (log === null) return
@@ -317,23 +317,30 @@ export class ReplicaManager {
     this.#topics.set(topic.name, partitions.set(partition, made))
   }
 
-  /** A log read at start, if it is that topic's and not one of an earlier topic of the same name. */
-  #claim(name: string, topicId: TopicId): Log | null {
+  /**
+   * A log read at start, if it is that topic's. One of an earlier topic of the same name makes room;
+   * one that cannot say whose it is stays where it is, offline.
+   */
+  async #claim(name: string, topicId: TopicId): Promise<Log | null> {
     const log = this.#loaded.get(name)
-    if (log === undefined || log.topicId !== topicId) return null
+    if (log === undefined) return null
     this.#loaded.delete(name)
-    return log
+    if (log.topicId === topicId || log.topicId === null) return log
+    await this.#putAway(name, log)
+    return null
   }
 
   /** Logs that no topic claimed: of one deleted meanwhile, or unknown, and then kept out of the way. */
-  async #clearUnclaimed(image: ClusterImage): Promise<void> {
-    for (const [name, log] of this.#loaded) {
-      const isDeleted =
-        log.topicId !== null && image.topicIds.get(log.topicId)?.state === 'deleting'
-      if (isDeleted) await this.#guarded(name, 'remove', () => this.#logDir.remove(log))
-      else await this.#guarded(name, 'set aside', () => this.#logDir.setAside(log))
-    }
+  async #clearUnclaimed(): Promise<void> {
+    for (const [name, log] of this.#loaded) await this.#putAway(name, log)
     this.#loaded.clear()
+  }
+
+  async #putAway(name: string, log: Log): Promise<void> {
+    const isDeleted =
+      log.topicId !== null && this.#image?.topicIds.get(log.topicId)?.state === 'deleting'
+    if (isDeleted) await this.#guarded(name, 'remove', () => this.#logDir.remove(log))
+    else await this.#guarded(name, 'set aside', () => this.#logDir.setAside(log))
   }
 
   async #guarded<T>(name: string, what: string, fn: () => Promise<T>): Promise<T | null> {

@@ -19,11 +19,15 @@ import { randomUuid } from '../base/uuid.ts'
 import { hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
 import {
+  cleanerOffsetFile,
   cleanShutdownFile,
   decodeMetaProperties,
   encodeMetaProperties,
+  highWatermarkFile,
+  logStartFile,
   type MetaProperties,
   metaPropertiesFile,
+  recoveryPointFile,
 } from './checkpoint.ts'
 
 /** The data directory cannot be used as it is; the message says why and what to do. */
@@ -48,15 +52,37 @@ const harmless = new Set([
   `${metaPropertiesFile}.tmp`,
 ])
 
+const ownFiles = new Set([
+  metaPropertiesFile,
+  cleanShutdownFile,
+  recoveryPointFile,
+  logStartFile,
+  highWatermarkFile,
+  cleanerOffsetFile,
+])
+const ownDirectories = new Set(['metadata', 'journal'])
+
+/** Nothing of ours is followed elsewhere, and nothing in its place is removed. */
+async function checkKinds({ disk }: Env, path: string): Promise<void> {
+  for (const { name, kind } of await disk.list(path)) {
+    const wanted = ownFiles.has(name) ? 'file' : ownDirectories.has(name) ? 'directory' : kind
+    if (kind === wanted) continue
+    const found = kind === 'other' ? 'a symbolic link or no file' : `a ${kind}`
+    throw new DataDirectoryError(
+      `${path}/${name} is ${found}, expected a ${wanted}. Put the ${wanted} back, or move away what is there`,
+    )
+  }
+}
+
 /** Checks the directory, and formats it when it is new. DataDirectoryError when it is not ours. */
 export async function claimDirectory(
   env: Env,
   path: string,
   owner: Ownership,
 ): Promise<MetaProperties> {
-  const bytes = await readFile(env.disk, `${path}/${metaPropertiesFile}`)
-  if (bytes === null) return format(env, path, owner)
-  const meta = parse(path, bytes)
+  await checkKinds(env, path)
+  const meta = await readMeta(env, path)
+  if (meta === null) return format(env, path, owner)
   if (meta.nodeId !== owner.nodeId) {
     throw new DataDirectoryError(
       `${path} belongs to node ${meta.nodeId}, this is node ${owner.nodeId}. Give the right --data or node id`,
@@ -71,9 +97,10 @@ export async function claimDirectory(
   return meta
 }
 
-function parse(path: string, bytes: Uint8Array): MetaProperties {
+async function readMeta({ disk }: Env, path: string): Promise<MetaProperties | null> {
   try {
-    return decodeMetaProperties(bytes)
+    const bytes = await readFile(disk, `${path}/${metaPropertiesFile}`)
+    return bytes === null ? null : decodeMetaProperties(bytes)
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     throw new DataDirectoryError(

@@ -51,7 +51,7 @@ import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
 import { OffsetCheckpoints } from './offset-checkpoints.ts'
-import { createLogFiles, loadLog } from './recovery.ts'
+import { createLogFiles, DamagedLogError, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
 import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
 import { SegmentPool } from './segment-pool.ts'
@@ -117,11 +117,17 @@ export class LogDir implements LogHost {
   readonly #logStartSaves = new GatheringTask(() => this.#saveLogStarts())
   readonly #checkpoints = new GatheringTask(() => this.#checkpoint())
   readonly #timers = new Map<string, Timer>()
+  /** Logs that are gone and may still stand in the checkpoint files. */
+  readonly #outdated = new Set<string>()
+  /** Up to where logs were synced whose directories were not there at start. */
+  readonly #missing = new Map<string, Offset>()
   #meta: MetaProperties
   #config: LogDirConfig
   #failure: Error | null = null
   /** Whether anything in the directory may have been changed: the clean mark is gone. */
   #isInUse = false
+  /** All logs are known: what is missing is missing, and checkpoints may say so. */
+  #isLoaded = false
   #hasDamage = false
   #isClosed = false
   #closing: Promise<boolean> | null = null
@@ -176,7 +182,7 @@ export class LogDir implements LogHost {
       const dir = new LogDir(options, {
         lock,
         meta,
-        isClean: (await readFile(env.disk, `${path}/${cleanShutdownFile}`)) !== null,
+        isClean: (await env.disk.list(path)).some(({ name }) => name === cleanShutdownFile),
         recoveryPoints: await readOffsetCheckpoint(env, `${path}/${recoveryPointFile}`),
         logStarts: await readOffsetCheckpoint(env, `${path}/${logStartFile}`),
         highWatermarks: await readOffsetCheckpoint(env, `${path}/${highWatermarkFile}`),
@@ -238,7 +244,10 @@ export class LogDir implements LogHost {
    * Loads every log, recovering those of an unclean stop. A damaged log is among them, with its
    * `failure`. DataDirectoryError for a partition directory that is a symbolic link.
    */
-  async loadLogs(configOf: (topic: string, topicId: TopicId | null) => LogConfig): Promise<Log[]> {
+  async loadLogs(
+    configOf: (topic: string, topicId: TopicId | null) => LogConfig,
+    topicIdOf: (topic: string) => TopicId | null = () => null,
+  ): Promise<Log[]> {
     const found: { topicPartition: TopicPartition; directory: string }[] = []
     for (const { name, kind } of await this.env.disk.list(this.path)) {
       const directory = `${this.path}/${name}`
@@ -271,17 +280,33 @@ export class LogDir implements LogHost {
         isClean: this.isClean,
         recoveryPoint: this.#recoveryPoints.get(name) ?? 0,
         logStartOffset: this.#logStarts.get(name) ?? 0,
-        journal: this.#journal.tailOf(journalKeyOf({ topicId, topicPartition })),
+        // What the journal has of it must not go with the journal while nobody knows whose it is.
+        journal: this.#journal.tailOf(
+          journalKeyOf({ topicId: topicId ?? topicIdOf(topicPartition.topic), topicPartition }),
+        ),
       })
-      if (state.failure !== null) this.#hasDamage = true
-      this.#logs.set(name, new Log(state, config, this))
+      const failure = state.failure ?? this.#ownerless(directory, topicId)
+      if (failure !== null) this.#hasDamage = true
+      this.#logs.set(name, new Log({ ...state, failure }, config, this))
     })
+    this.#isLoaded = true
+    this.#tellMissing()
     if (this.#journal.hasTails) {
       await this.#saveRecoveryPoints()
       await this.#journal.begin()
     }
     this.#startTimers()
     return [...this.#logs.values()]
+  }
+
+  /** Why a log that does not say whose it is cannot be used; null for the others. */
+  #ownerless(directory: string, topicId: TopicId | null): Error | null {
+    if (topicId !== null) return null
+    const error = new DamagedLogError(
+      `${directory}/${partitionMetadataFile} is missing or cannot be read: it says which topic the log belongs to. Restore the file ("version: 0", "topic_id: " and the id that "topic describe" shows)`,
+    )
+    this.env.log.error('log.damaged', { directory, error: error.message })
+    return error
   }
 
   async #readTopicId(directory: string): Promise<TopicId | null> {
@@ -292,6 +317,17 @@ export class LogDir implements LogHost {
       this.env.log.error('log.topic-id.unreadable', { directory, error: messageOf(error) })
       return null
     }
+  }
+
+  /** Before metadata is begun anew. DataDirectoryError when there are logs that it would not know. */
+  async checkEmpty(): Promise<void> {
+    const { path } = this
+    const entries = await this.env.disk.list(path)
+    const logs = entries.filter(({ name }) => directoryKind(name).kind === 'log')
+    if (logs.length === 0) return
+    throw new DataDirectoryError(
+      `${path} has ${logs.length} partitions but no metadata that knows them. Restore ${path}/metadata, or give another --data`,
+    )
   }
 
   /** From here on a crash is an unclean stop. */
@@ -353,6 +389,17 @@ export class LogDir implements LogHost {
     const directory = `${this.path}/${name}`
     try {
       await this.#beginUse()
+      // Else a crash would find the new log shorter than it is said to be.
+      if (this.#outdated.has(name)) await this.#checkpoints.request()
+      const syncedEnd = this.#missing.get(name) ?? 0
+      if (syncedEnd > 0) {
+        this.env.log.error('log.missing', {
+          directory,
+          syncedEnd,
+          todo: 'its directory is gone and an empty log takes its place: restore it from a backup',
+        })
+        this.#missing.delete(name)
+      }
       // A log of this id that was here before is not to come back from the journal.
       await this.commits.noteTruncation({ topicId, partition: topicPartition.partition }, 0)
       await disk.mkdir(making)
@@ -393,9 +440,7 @@ export class LogDir implements LogHost {
     const { name } = log
     assert(this.#logs.get(name) === log, `${name} is not a log of ${this.path}`)
     this.#logs.delete(name)
-    this.#recoveryPoints.delete(name)
-    this.#logStarts.delete(name)
-    this.#highWatermarks.delete(name)
+    this.#forget(name)
     const unique = this.env.random.bytes(16)
     const directory = `${this.path}/${markedDirectoryName(log.topicPartition, unique, mark)}`
     await this.cleaning.release(log)
@@ -409,6 +454,23 @@ export class LogDir implements LogHost {
     }
     await log.abandon()
     return directory
+  }
+
+  /** Its offsets say nothing about a log that is made under its name. */
+  #forget(name: string): void {
+    this.#recoveryPoints.delete(name)
+    this.#logStarts.delete(name)
+    this.#highWatermarks.delete(name)
+    this.#outdated.add(name)
+  }
+
+  /** Logs that the checkpoint knows and the disk does not: deleted just before a crash, or lost. */
+  #tellMissing(): void {
+    for (const [name, offset] of this.#recoveryPoints) {
+      if (this.#logs.has(name)) continue
+      this.#missing.set(name, offset)
+      this.#forget(name)
+    }
   }
 
   #removeLater(directory: string, delayMs: number): void {
@@ -513,10 +575,12 @@ export class LogDir implements LogHost {
   async #checkpoint(): Promise<void> {
     if (this.#failure !== null) return
     this.#noteHighWatermarks()
+    const outdated = [...this.#outdated]
     try {
       await this.#saveRecoveryPoints()
       await this.#offsetFiles.write(highWatermarkFile, this.#highWatermarks)
       await this.#logStartSaves.request()
+      for (const name of outdated) this.#outdated.delete(name)
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
       if (!isShortage(error)) this.#goOffline(asError(error))
@@ -557,7 +621,9 @@ export class LogDir implements LogHost {
         this.env.log.error('log.close.failed', { log: log.name, error: messageOf(error) })
       }
     })
-    await this.#checkpoints.request()
+    // A start that was refused leaves everything as it was, for the next one to refuse too.
+    isClean &&= this.#isLoaded
+    if (this.#isLoaded) await this.#checkpoints.request()
     isClean &&= this.#failure === null
     await this.#journal.close({ isClean })
     if (!isClean) return false

@@ -226,7 +226,7 @@ export class LogReader {
 
   /** Position in `segment` of the first batch whose last offset is not before `offset`. */
   async positionIn(segment: Segment, offset: Offset): Promise<number> {
-    const from = (await segment.indexes()).offset.floor(offset)
+    const from = await segment.positionBefore(offset)
     const { position } = await segment.use((file) =>
       walkHeaders(
         file,
@@ -244,13 +244,11 @@ export class LogReader {
   ): Promise<Collected> {
     const limitBytes = segment.writtenBytes
     const hint = this.#hintFor(startOffset, segment)
-    const indexes = hint === null ? segment.indexes() : null
-    const loaded = indexes instanceof Promise ? await indexes : indexes
     const found: Collected = {
       records: [],
       buffers: [],
       sizeBytes: 0,
-      position: hint ?? loaded?.offset.floor(startOffset) ?? 0,
+      position: hint ?? (await segment.positionBefore(startOffset)),
       nextOffset: startOffset,
       isLimited: false,
     }
@@ -290,7 +288,7 @@ export class LogReader {
       for (const segment of this.#source.segments) {
         const { timestamp } = await segment.maxTimestamp()
         if (timestamp < timestampMs) continue
-        const from = (await segment.indexes()).time.floor(timestampMs)
+        const from = await segment.offsetBefore(timestampMs)
         const found = await this.#findRecord(
           segment,
           Math.max(from, this.#source.logStartOffset),
@@ -331,7 +329,7 @@ export class LogReader {
     isWanted: (timestampMs: number) => boolean,
     mayHold: (header: BatchHeader) => boolean,
   ): Promise<TimestampedOffset | null> {
-    const from = (await segment.indexes()).offset.floor(fromOffset)
+    const from = await segment.positionBefore(fromOffset)
     const { logStartOffset } = this.#source
     let found: TimestampedOffset | null = null
     const end = await segment.use((file) =>

@@ -57,6 +57,11 @@ export class OffsetIndex {
 
   /** A position at or before the batch that holds `offset`: the last entry not above it, else 0. */
   floor(offset: Offset): number {
+    return this.floorEntry(offset)?.position ?? 0
+  }
+
+  /** The last entry not above `offset`; null without one. */
+  floorEntry(offset: Offset): { offset: Offset; position: number } | null {
     let low = 0
     let high = this.#count
     const relative = offset - this.baseOffset
@@ -65,7 +70,7 @@ export class OffsetIndex {
       if (this.#bytes.readInt32BE(middle * offsetEntrySize) <= relative) low = middle + 1
       else high = middle
     }
-    return low === 0 ? 0 : this.#bytes.readInt32BE((low - 1) * offsetEntrySize + 4)
+    return low === 0 ? null : this.entry(low - 1)
   }
 
   /** Position of the last entry; 0 without one. */

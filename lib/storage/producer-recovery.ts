@@ -45,7 +45,7 @@ export async function rebuildProducers(recovery: ProducerRecovery): Promise<void
   for (const [index, segment] of segments.entries()) {
     const nextBase = segments[index + 1]?.baseOffset ?? Number.POSITIVE_INFINITY
     if (nextBase <= from || segment.writtenBytes === 0) continue
-    const start = from <= segment.baseOffset ? 0 : (await segment.indexes()).offset.floor(from)
+    const start = from <= segment.baseOffset ? 0 : await segment.positionBefore(from)
     await segment.use((file) =>
       scanBatches(file, { from: start, to: segment.writtenBytes }, (header) => {
         if (header.baseOffset >= endOffset) return 'stop'

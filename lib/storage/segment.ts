@@ -17,6 +17,7 @@ import type { Offset } from '../base/types.ts'
 import { type Disk, type DiskFile, hasErrorCode, readFile } from '../io/disk.ts'
 import { type BatchHeader, lastOffsetOf } from '../record/batch.ts'
 import { asError } from './disk-failure.ts'
+import { lastEntriesHold, positionHolds, timeHolds } from './index-check.ts'
 import { OffsetIndex, offsetEntrySize, readOffsetIndex } from './offset-index.ts'
 import { scanBatches, walkHeaders } from './scan.ts'
 import { type FileMark, type FileSuffix, fileSuffix, segmentFileName } from './segment-files.ts'
@@ -45,6 +46,14 @@ interface Indexes {
 const indexBytesMax = 64 * 1024 * 1024
 /** A log file of more bytes has index entries, but for one enormous batch. */
 const unindexedBytesMax = 1024 * 1024
+
+/** What was found where an index belongs, and is none: moved out of the way. */
+const unusableSuffix = '.unusable'
+
+/** A symbolic link, or a directory. */
+function isNoFile(error: unknown): boolean {
+  return hasErrorCode(error, 'ELOOP') || hasErrorCode(error, 'EISDIR')
+}
 
 /** Whoever read it meets the segment that took its place, or none, when it looks again. */
 export class SegmentRemovedError extends DecodeError {}
@@ -185,7 +194,7 @@ export class Segment implements Pooled {
     ]
     const wasActive = this.#isActive
     for (const [suffix, bytes] of files) {
-      const file = await this.#disk.open(this.path(suffix), 'create')
+      const file = await this.#openIndex(this.path(suffix))
       try {
         await file.truncate(bytes.length)
         if (bytes.length > 0) await file.writeAt([bytes], 0)
@@ -217,11 +226,15 @@ export class Segment implements Pooled {
   async #loadIndexes(): Promise<Indexes> {
     // Its names may be another's by now: the read is repeated with what took its place.
     if (this.isRemoved) throw new SegmentRemovedError(`segment ${this.baseOffset} was removed`)
-    const offsetBytes = await readFile(this.#disk, this.path(fileSuffix.index), indexBytesMax)
-    const timeBytes = await readFile(this.#disk, this.path(fileSuffix.timeIndex), indexBytesMax)
+    const offsetBytes = await this.#readIndex(fileSuffix.index)
+    const timeBytes = await this.#readIndex(fileSuffix.timeIndex)
     const offset = offsetBytes && readOffsetIndex(this.baseOffset, offsetBytes, this.writtenBytes)
     const time = timeBytes && readTimeIndex(this.baseOffset, timeBytes)
-    const isUsable = offset !== null && time !== null && !(await this.#lacksEntries(offset, time))
+    const isUsable =
+      offset !== null &&
+      time !== null &&
+      !(await this.#lacksEntries(offset, time)) &&
+      (await this.use((file) => lastEntriesHold(file, { offset, time }, this.writtenBytes)))
     if (isUsable) {
       this.#indexes = { offset, time }
       this.#indexesFlushed = true
@@ -232,6 +245,54 @@ export class Segment implements Pooled {
     this.#countIndexBytes()
     this.#pool.touch(this)
     return this.#indexes
+  }
+
+  /** Null when there is none, or nothing that can be an index: the log has all that is in one. */
+  async #readIndex(suffix: FileSuffix): Promise<Uint8Array | null> {
+    const path = this.path(suffix)
+    try {
+      return await readFile(this.#disk, path, indexBytesMax)
+    } catch (error) {
+      if (error instanceof DecodeError) return null
+      if (!isNoFile(error)) throw error
+      await this.#disk.rename(path, `${path}${unusableSuffix}`)
+      return null
+    }
+  }
+
+  async #openIndex(path: string): Promise<DiskFile> {
+    try {
+      return await this.#disk.open(path, 'create')
+    } catch (error) {
+      if (!isNoFile(error)) throw error
+      await this.#disk.rename(path, `${path}${unusableSuffix}`)
+      return this.#disk.open(path, 'create')
+    }
+  }
+
+  /** A byte at which a batch begins, at or before the one that holds `offset`. */
+  async positionBefore(offset: Offset): Promise<number> {
+    const entry = (await this.indexes()).offset.floorEntry(offset)
+    if (entry === null) return 0
+    if (await this.use((file) => positionHolds(file, entry))) return entry.position
+    if (this.#isActive) return 0
+    await this.rebuildIndexes(4096)
+    return (await this.indexes()).offset.floor(offset)
+  }
+
+  /** An offset up to which every record is older than `timestamp`; baseOffset when none is known. */
+  async offsetBefore(timestamp: number): Promise<Offset> {
+    const entry = (await this.indexes()).time.floorEntry(timestamp)
+    if (entry === null) return this.baseOffset
+    const range = {
+      from: await this.positionBefore(entry.offset),
+      to: this.writtenBytes,
+      isLast: false,
+    }
+    if (await this.use((file) => timeHolds(file, entry, range))) return entry.offset
+    if (this.#isActive) return this.baseOffset
+    await this.rebuildIndexes(4096)
+    return (await this.indexes()).time.floor(timestamp)
   }
 
   /** Whether empty index files are a loss: times are there to be indexed, or much log is. */

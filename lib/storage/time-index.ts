@@ -72,6 +72,11 @@ export class TimeIndex {
 
   /** An offset up to which every record is older than `timestamp`; baseOffset when none is known. */
   floor(timestamp: number): Offset {
+    return this.floorEntry(timestamp)?.offset ?? this.baseOffset
+  }
+
+  /** The last entry before `timestamp`, up to whose offset every record is older; null without one. */
+  floorEntry(timestamp: number): TimestampOffset | null {
     let low = 0
     let high = this.#count
     while (low < high) {
@@ -79,7 +84,7 @@ export class TimeIndex {
       if (readInt64(this.#bytes, middle * timeEntrySize) < timestamp) low = middle + 1
       else high = middle
     }
-    return low === 0 ? this.baseOffset : this.entry(low - 1).offset
+    return low === 0 ? null : this.entry(low - 1)
   }
 
   /** Drops the entries for offsets at or after `offset`. */

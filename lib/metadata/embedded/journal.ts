@@ -58,11 +58,15 @@ export class Journal {
     path: string,
     log: Logger,
   ): Promise<{ journal: Journal; state: StoreState }> {
-    await disk.mkdir(path)
     const snapshot = await readSnapshot(disk, `${path}/snapshot`)
-    let bytes = await readFile(disk, `${path}/log`, fileBytesMax)
+    let bytes = await readOrRefuse(disk, `${path}/log`)
     if (bytes === null) {
-      if (snapshot !== null) throw new DamageError(`${path}/log is missing beside its snapshot`)
+      if (snapshot !== null) {
+        throw new DamageError(
+          `${path}/log is missing beside its snapshot; restore the file from a backup`,
+        )
+      }
+      await disk.mkdir(path)
       bytes = await createLog(disk, path, 0)
     }
     const state = new StoreState(snapshot?.revision, snapshot?.keys)
@@ -149,8 +153,20 @@ async function createLog(disk: Disk, path: string, base: number): Promise<Uint8A
   return bytes
 }
 
+/** A link, a directory, a file of no possible size: nothing to begin with. */
+async function readOrRefuse(disk: Disk, path: string): Promise<Uint8Array | null> {
+  try {
+    return await readFile(disk, path, fileBytesMax)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new DamageError(`${path} cannot be read (${why}); restore the file from a backup`, {
+      cause: error,
+    })
+  }
+}
+
 async function readSnapshot(disk: Disk, path: string): Promise<Snapshot | null> {
-  const bytes = await readFile(disk, path, fileBytesMax)
+  const bytes = await readOrRefuse(disk, path)
   if (bytes === null) return null
   const { frames, endPosition } = scanFrames(path, bytes)
   const [frame] = frames
@@ -160,7 +176,7 @@ async function readSnapshot(disk: Disk, path: string): Promise<Snapshot | null> 
   const { payload } = frame
   if (!isRecord(payload) || payload['kind'] !== 'snapshot' || payload['v'] !== 1) {
     throw new DamageError(
-      `${path}: got ${JSON.stringify(payload).slice(0, 60)}, expected a snapshot of version 1`,
+      `${path}: got ${JSON.stringify(payload).slice(0, 60)}, expected a snapshot of version 1; restore the file from a backup`,
     )
   }
   return payload as unknown as Snapshot
@@ -175,12 +191,16 @@ function replay(options: {
   const { path, state, frames, hasSnapshot } = options
   const header = frames[0]?.payload
   if (!isRecord(header) || header['kind'] !== 'log' || header['v'] !== 1) {
-    throw new DamageError(`${path}/log does not begin with the header of a log of version 1`)
+    throw new DamageError(
+      `${path}/log does not begin with the header of a log of version 1; restore the file from a backup`,
+    )
   }
   const base = Number(header['base'])
   if (base > state.revision) {
     const found = hasSnapshot ? `its snapshot is at ${state.revision}` : 'there is no snapshot'
-    throw new DamageError(`${path}/log begins at revision ${base}, but ${found}`)
+    throw new DamageError(
+      `${path}/log begins at revision ${base}, but ${found}; restore both files from a backup`,
+    )
   }
   for (const { payload } of frames) {
     if (!isRecord(payload) || !Array.isArray(payload['transactions'])) continue
@@ -189,7 +209,7 @@ function replay(options: {
       if (revision <= state.revision) continue
       if (revision !== state.revision + 1) {
         throw new DamageError(
-          `${path}/log goes from revision ${state.revision} to ${revision}: a part is missing`,
+          `${path}/log goes from revision ${state.revision} to ${revision}: a part is missing; restore both files from a backup`,
         )
       }
       state.apply(transaction)

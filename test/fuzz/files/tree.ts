@@ -4,12 +4,7 @@
  */
 
 import { dirname } from 'node:path'
-import {
-  type DirectoryEntry,
-  type DiskFile,
-  type OpenMode,
-  readFile,
-} from '../../../lib/io/disk.ts'
+import type { DirectoryEntry, DiskFile, OpenMode } from '../../../lib/io/disk.ts'
 import { MemoryDisk, nativeError } from '../../../lib/io/memory/disk.ts'
 
 export const root = '/data'
@@ -66,6 +61,14 @@ export class TreeDisk extends MemoryDisk {
     return size === undefined ? file : this.#sparse(path, file)
   }
 
+  /** What was written to it. */
+  async bytesOf(path: string): Promise<Uint8Array> {
+    const file = await super.open(path, 'read')
+    const bytes = new Uint8Array(await file.size())
+    await file.readAt(bytes, 0)
+    return bytes
+  }
+
   #sparse(path: string, file: DiskFile): DiskFile {
     const size = async () => Math.max(this.#sizes.get(path) ?? 0, await file.size())
     return {
@@ -120,9 +123,7 @@ export async function treeOf(disk: TreeDisk): Promise<Tree> {
     for (const { name, kind } of await disk.list(directory)) {
       const path = `${directory}/${name}`
       if (kind === 'directory') await visit(path)
-      else if (kind === 'file' && !sizes.has(path)) {
-        tree.files.set(path, (await readFile(disk, path)) ?? new Uint8Array(0))
-      } else tree.files.set(path, new Uint8Array(0))
+      else tree.files.set(path, await disk.bytesOf(path))
     }
   }
   await visit(root)
