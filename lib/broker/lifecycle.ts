@@ -29,6 +29,7 @@ import { ProducerIds } from '../metadata/producer-ids.ts'
 import type { MetadataStore, Session } from '../metadata/store.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { LogCleaner } from '../storage/cleaner/log-cleaner.ts'
+import { checkWithoutLogs } from '../storage/data-directory.ts'
 import { LogDir } from '../storage/log-dir.ts'
 import { acceptorLimits } from '../wire/acceptor.ts'
 import type { BrokerListener, BrokerOptions, BrokerState, ListenerOptions } from './broker-state.ts'
@@ -189,7 +190,7 @@ async function openStore(
     store,
     clusterId,
     path: `${dataPath}/metadata`,
-    mayBegin: () => logDir.checkEmpty(),
+    mayBegin: () => checkWithoutLogs(env, dataPath),
   })
   return store
 }

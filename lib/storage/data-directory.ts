@@ -29,6 +29,7 @@ import {
   metaPropertiesFile,
   recoveryPointFile,
 } from './checkpoint.ts'
+import { directoryKind } from './segment-files.ts'
 
 /** The data directory cannot be used as it is; the message says why and what to do. */
 export class DataDirectoryError extends Error {
@@ -72,6 +73,16 @@ async function checkKinds({ disk }: Env, path: string): Promise<void> {
       `${path}/${name} is ${found}, expected a ${wanted}. Put the ${wanted} back, or move away what is there`,
     )
   }
+}
+
+/** Before metadata is begun anew. DataDirectoryError when there are logs that it would not know. */
+export async function checkWithoutLogs({ disk }: Env, path: string): Promise<void> {
+  const entries = await disk.list(path)
+  const logs = entries.filter(({ name }) => directoryKind(name).kind === 'log')
+  if (logs.length === 0) return
+  throw new DataDirectoryError(
+    `${path} has ${logs.length} partitions but no metadata that knows them. Restore ${path}/metadata, or give another --data`,
+  )
 }
 
 /** Checks the directory, and formats it when it is new. DataDirectoryError when it is not ours. */

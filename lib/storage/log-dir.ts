@@ -25,20 +25,15 @@ import {
 import { uuidFromBytes } from '../base/uuid.ts'
 import type { BrokerConfig } from '../config/broker.ts'
 import type { Timer } from '../io/clock.ts'
-import { type DiskLock, readFile, writeFileAtomic } from '../io/disk.ts'
+import { type DiskLock, writeFileAtomic } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
 import { BufferPool } from './buffer-pool.ts'
 import {
   cleanShutdownFile,
-  decodePartitionMetadata,
   encodeMetaProperties,
   encodePartitionMetadata,
-  highWatermarkFile,
-  logStartFile,
   type MetaProperties,
   metaPropertiesFile,
-  readOffsetCheckpoint,
-  recoveryPointFile,
 } from './checkpoint.ts'
 import { claimDirectory, DataDirectoryError } from './data-directory.ts'
 import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
@@ -50,8 +45,9 @@ import { journalKeyOf } from './journal/journal-block.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
+import { readOwner } from './log-owner.ts'
 import { OffsetCheckpoints } from './offset-checkpoints.ts'
-import { createLogFiles, DamagedLogError, loadLog } from './recovery.ts'
+import { createLogFiles, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
 import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
 import { SegmentPool } from './segment-pool.ts'
@@ -110,17 +106,10 @@ export class LogDir implements LogHost {
   readonly #lock: DiskLock
   readonly #floor: DiskFloor
   readonly #logs = new Map<string, Log>()
-  readonly #recoveryPoints: Map<string, Offset>
-  readonly #logStarts: Map<string, Offset>
-  readonly #highWatermarks: Map<string, Offset>
-  readonly #offsetFiles: OffsetCheckpoints
+  readonly #offsets: OffsetCheckpoints
   readonly #logStartSaves = new GatheringTask(() => this.#saveLogStarts())
   readonly #checkpoints = new GatheringTask(() => this.#checkpoint())
   readonly #timers = new Map<string, Timer>()
-  /** Logs that are gone and may still stand in the checkpoint files. */
-  readonly #outdated = new Set<string>()
-  /** Up to where logs were synced whose directories were not there at start. */
-  readonly #missing = new Map<string, Offset>()
   #meta: MetaProperties
   #config: LogDirConfig
   #failure: Error | null = null
@@ -129,6 +118,8 @@ export class LogDir implements LogHost {
   /** All logs are known: what is missing is missing, and checkpoints may say so. */
   #isLoaded = false
   #hasDamage = false
+  /** Recovery points of logs have risen; else only those of logs that are gone are to be written. */
+  #isDue = false
   #isClosed = false
   #closing: Promise<boolean> | null = null
   #waitingBytes = 0
@@ -141,22 +132,17 @@ export class LogDir implements LogHost {
       lock: DiskLock
       meta: MetaProperties
       isClean: boolean
-      recoveryPoints: Map<string, Offset>
-      logStarts: Map<string, Offset>
-      highWatermarks: Map<string, Offset>
+      offsets: OffsetCheckpoints
     },
   ) {
     this.env = env
     this.path = path
-    this.#offsetFiles = new OffsetCheckpoints(env.disk, path)
+    this.#offsets = found.offsets
     this.pool = new SegmentPool(segmentFilesMax === undefined ? {} : { openMax: segmentFilesMax })
     this.isClean = found.isClean
     this.#config = config
     this.#lock = found.lock
     this.#meta = found.meta
-    this.#recoveryPoints = found.recoveryPoints
-    this.#logStarts = found.logStarts
-    this.#highWatermarks = found.highWatermarks
     this.#floor = new DiskFloor(env, path, config['ottla.disk.floor.bytes'])
     this.#floor.onSpace = () => this.#onSpace()
     this.#journal = new Journal({
@@ -179,13 +165,14 @@ export class LogDir implements LogHost {
     const lock = await env.disk.lock(path)
     try {
       const meta = await claimDirectory(env, path, { nodeId, clusterId, adopt })
+      const offsets = new OffsetCheckpoints(env, path)
+      const isClean = (await env.disk.list(path)).some(({ name }) => name === cleanShutdownFile)
+      await offsets.read({ isClean })
       const dir = new LogDir(options, {
         lock,
         meta,
-        isClean: (await env.disk.list(path)).some(({ name }) => name === cleanShutdownFile),
-        recoveryPoints: await readOffsetCheckpoint(env, `${path}/${recoveryPointFile}`),
-        logStarts: await readOffsetCheckpoint(env, `${path}/${logStartFile}`),
-        highWatermarks: await readOffsetCheckpoint(env, `${path}/${highWatermarkFile}`),
+        isClean,
+        offsets,
       })
       await dir.#floor.look()
       return dir
@@ -269,7 +256,8 @@ export class LogDir implements LogHost {
     await this.#journal.read(this.isClean)
     await inLanes(found, async ({ topicPartition, directory }) => {
       const name = topicPartitionName(topicPartition)
-      const topicId = await this.#readTopicId(directory)
+      const owner = await readOwner(this.env, directory)
+      const { topicId } = owner
       const config = configOf(topicPartition.topic, topicId)
       const state = await loadLog({
         host: this,
@@ -278,56 +266,26 @@ export class LogDir implements LogHost {
         topicId,
         config,
         isClean: this.isClean,
-        recoveryPoint: this.#recoveryPoints.get(name) ?? 0,
-        logStartOffset: this.#logStarts.get(name) ?? 0,
+        recoveryPoint: this.#offsets.recoveryPoints.get(name) ?? 0,
+        logStartOffset: this.#offsets.logStarts.get(name) ?? 0,
         // What the journal has of it must not go with the journal while nobody knows whose it is.
         journal: this.#journal.tailOf(
           journalKeyOf({ topicId: topicId ?? topicIdOf(topicPartition.topic), topicPartition }),
         ),
       })
-      const failure = state.failure ?? this.#ownerless(directory, topicId)
+      const failure = state.failure ?? owner.failure
       if (failure !== null) this.#hasDamage = true
       this.#logs.set(name, new Log({ ...state, failure }, config, this))
     })
     this.#isLoaded = true
-    this.#tellMissing()
+    this.#offsets.loaded(this.#logs)
     if (this.#journal.hasTails) {
-      await this.#saveRecoveryPoints()
+      this.#noteRecoveryPoints()
+      await this.#offsets.writeRecoveryPoints()
       await this.#journal.begin()
     }
     this.#startTimers()
     return [...this.#logs.values()]
-  }
-
-  /** Why a log that does not say whose it is cannot be used; null for the others. */
-  #ownerless(directory: string, topicId: TopicId | null): Error | null {
-    if (topicId !== null) return null
-    const error = new DamagedLogError(
-      `${directory}/${partitionMetadataFile} is missing or cannot be read: it says which topic the log belongs to. Restore the file ("version: 0", "topic_id: " and the id that "topic describe" shows)`,
-    )
-    this.env.log.error('log.damaged', { directory, error: error.message })
-    return error
-  }
-
-  async #readTopicId(directory: string): Promise<TopicId | null> {
-    try {
-      const bytes = await readFile(this.env.disk, `${directory}/${partitionMetadataFile}`)
-      return bytes === null ? null : decodePartitionMetadata(bytes)
-    } catch (error) {
-      this.env.log.error('log.topic-id.unreadable', { directory, error: messageOf(error) })
-      return null
-    }
-  }
-
-  /** Before metadata is begun anew. DataDirectoryError when there are logs that it would not know. */
-  async checkEmpty(): Promise<void> {
-    const { path } = this
-    const entries = await this.env.disk.list(path)
-    const logs = entries.filter(({ name }) => directoryKind(name).kind === 'log')
-    if (logs.length === 0) return
-    throw new DataDirectoryError(
-      `${path} has ${logs.length} partitions but no metadata that knows them. Restore ${path}/metadata, or give another --data`,
-    )
   }
 
   /** From here on a crash is an unclean stop. */
@@ -340,7 +298,7 @@ export class LogDir implements LogHost {
   }
 
   #startTimers(): void {
-    this.#every('checkpoint', checkpointEveryMs, () => this.#checkpoints.request())
+    this.#every('checkpoint', checkpointEveryMs, () => this.#checkpointAll())
     const retain = async (): Promise<void> => {
       await this.retain()
       this.#every('retention', this.#config['log.retention.check.interval.ms'], retain)
@@ -367,7 +325,7 @@ export class LogDir implements LogHost {
     for (const log of this.#logs.values()) {
       if (log.failure !== null || this.cleaning.isCleaning(log)) continue
       log.producers.expire(nowMs, this.producerExpirationMs)
-      const highWatermark = this.#highWatermarks.get(log.name) ?? 0
+      const highWatermark = this.#offsets.highWatermarks.get(log.name) ?? 0
       try {
         const count = await applyRetention(log, { nowMs, highWatermark })
         if (count > 0) this.env.log.info('log.segments.dropped', { log: log.name, count })
@@ -390,16 +348,7 @@ export class LogDir implements LogHost {
     try {
       await this.#beginUse()
       // Else a crash would find the new log shorter than it is said to be.
-      if (this.#outdated.has(name)) await this.#checkpoints.request()
-      const syncedEnd = this.#missing.get(name) ?? 0
-      if (syncedEnd > 0) {
-        this.env.log.error('log.missing', {
-          directory,
-          syncedEnd,
-          todo: 'its directory is gone and an empty log takes its place: restore it from a backup',
-        })
-        this.#missing.delete(name)
-      }
+      if (this.#offsets.isOutdated(name)) await this.#clearOffsets(name, directory)
       // A log of this id that was here before is not to come back from the journal.
       await this.commits.noteTruncation({ topicId, partition: topicPartition.partition }, 0)
       await disk.mkdir(making)
@@ -423,6 +372,15 @@ export class LogDir implements LogHost {
     }
   }
 
+  async #clearOffsets(name: string, directory: string): Promise<void> {
+    const syncedEnd = this.#offsets.missingEnd(name)
+    if (syncedEnd > 0) {
+      const todo = 'its directory is gone, an empty log takes its place: restore it from a backup'
+      this.env.log.error('log.missing', { directory, syncedEnd, todo })
+    }
+    await this.#checkpoints.request()
+  }
+
   /** Takes the log away: at once for everybody, its files after file.delete.delay.ms. */
   async remove(log: Log): Promise<void> {
     const directory = await this.#moveAway(log, 'delete')
@@ -440,7 +398,7 @@ export class LogDir implements LogHost {
     const { name } = log
     assert(this.#logs.get(name) === log, `${name} is not a log of ${this.path}`)
     this.#logs.delete(name)
-    this.#forget(name)
+    this.#offsets.forget(name)
     const unique = this.env.random.bytes(16)
     const directory = `${this.path}/${markedDirectoryName(log.topicPartition, unique, mark)}`
     await this.cleaning.release(log)
@@ -454,23 +412,6 @@ export class LogDir implements LogHost {
     }
     await log.abandon()
     return directory
-  }
-
-  /** Its offsets say nothing about a log that is made under its name. */
-  #forget(name: string): void {
-    this.#recoveryPoints.delete(name)
-    this.#logStarts.delete(name)
-    this.#highWatermarks.delete(name)
-    this.#outdated.add(name)
-  }
-
-  /** Logs that the checkpoint knows and the disk does not: deleted just before a crash, or lost. */
-  #tellMissing(): void {
-    for (const [name, offset] of this.#recoveryPoints) {
-      if (this.#logs.has(name)) continue
-      this.#missing.set(name, offset)
-      this.#forget(name)
-    }
   }
 
   #removeLater(directory: string, delayMs: number): void {
@@ -488,7 +429,7 @@ export class LogDir implements LogHost {
 
   /** The checkpointed high watermark; 0 for a log without one. */
   highWatermarkOf(topicPartition: TopicPartition): Offset {
-    return this.#highWatermarks.get(topicPartitionName(topicPartition)) ?? 0
+    return this.#offsets.highWatermarks.get(topicPartitionName(topicPartition)) ?? 0
   }
 
   bytesQueued(change: number): void {
@@ -560,36 +501,40 @@ export class LogDir implements LogHost {
 
   async #saveLogStarts(): Promise<void> {
     for (const log of this.#logs.values()) {
-      if (log.logStartOffset > 0) this.#logStarts.set(log.name, log.logStartOffset)
+      if (log.logStartOffset > 0) this.#offsets.logStarts.set(log.name, log.logStartOffset)
     }
-    await this.#offsetFiles.write(logStartFile, this.#logStarts)
+    await this.#offsets.writeLogStarts()
   }
 
   #noteHighWatermarks(): void {
     for (const [topicPartition, offset] of this.highWatermarks()) {
       const name = topicPartitionName(topicPartition)
-      if (this.#logs.has(name)) this.#highWatermarks.set(name, offset)
+      if (this.#logs.has(name)) this.#offsets.highWatermarks.set(name, offset)
     }
+  }
+
+  #checkpointAll(): Promise<void> {
+    this.#isDue = true
+    return this.#checkpoints.request()
   }
 
   async #checkpoint(): Promise<void> {
     if (this.#failure !== null) return
     this.#noteHighWatermarks()
-    const outdated = [...this.#outdated]
     try {
-      await this.#saveRecoveryPoints()
-      await this.#offsetFiles.write(highWatermarkFile, this.#highWatermarks)
-      await this.#logStartSaves.request()
-      for (const name of outdated) this.#outdated.delete(name)
+      if (this.#isDue) this.#noteRecoveryPoints()
+      this.#isDue = false
+      await this.#offsets.write(() => this.#logStartSaves.request())
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
       if (!isShortage(error)) this.#goOffline(asError(error))
     }
   }
 
-  async #saveRecoveryPoints(): Promise<void> {
-    for (const log of this.#logs.values()) this.#recoveryPoints.set(log.name, log.recoveryPoint)
-    await this.#offsetFiles.write(recoveryPointFile, this.#recoveryPoints)
+  #noteRecoveryPoints(): void {
+    for (const log of this.#logs.values()) {
+      this.#offsets.recoveryPoints.set(log.name, log.recoveryPoint)
+    }
   }
 
   /** Syncs and closes all logs, writes checkpoints and the clean mark, lets go of the directory. */
@@ -623,7 +568,7 @@ export class LogDir implements LogHost {
     })
     // A start that was refused leaves everything as it was, for the next one to refuse too.
     isClean &&= this.#isLoaded
-    if (this.#isLoaded) await this.#checkpoints.request()
+    if (this.#isLoaded) await this.#checkpointAll()
     isClean &&= this.#failure === null
     await this.#journal.close({ isClean })
     if (!isClean) return false

@@ -1,26 +1,104 @@
 /**
  * The offset checkpoints of a log dir: an offset for each log, by file. A file is replaced as a whole,
  * and only when it would read differently; entries whose name is no log's are left out.
+ *
+ * What they say of a log that is gone must not be taken for one that is made under its name: a crash
+ * would find the new log shorter than it was synced. So `settle` comes before a log is made.
  */
 
 import type { Offset } from '../base/types.ts'
-import { type Disk, writeFileAtomic } from '../io/disk.ts'
-import { encodeOffsetCheckpoint } from './checkpoint.ts'
+import { writeFileAtomic } from '../io/disk.ts'
+import type { Env } from '../io/env.ts'
+import {
+  encodeOffsetCheckpoint,
+  highWatermarkFile,
+  logStartFile,
+  readOffsetCheckpoint,
+  recoveryPointFile,
+} from './checkpoint.ts'
 import { directoryKind } from './segment-files.ts'
 
 export class OffsetCheckpoints {
-  readonly #disk: Disk
+  /** By the log's name: up to where it is synced, where it begins, and its high watermark. */
+  recoveryPoints = new Map<string, Offset>()
+  logStarts = new Map<string, Offset>()
+  highWatermarks = new Map<string, Offset>()
+  readonly #env: Env
   readonly #directory: string
   /** What each file holds, as far as it was written here. */
   readonly #written = new Map<string, Uint8Array>()
+  /** Logs that are gone and may still stand in the files. */
+  readonly #outdated = new Set<string>()
+  /** Up to where logs were synced that were not there at start: deleted just before a crash, or lost. */
+  readonly #missing = new Map<string, Offset>()
 
-  constructor(disk: Disk, directory: string) {
-    this.#disk = disk
+  constructor(env: Env, directory: string) {
+    this.#env = env
     this.#directory = directory
   }
 
-  /** Throws native errors; the old file is then as it was. */
-  async write(file: string, offsets: ReadonlyMap<string, Offset>): Promise<void> {
+  /** Reads the files; one that cannot be read is logged, and says nothing. */
+  async read({ isClean }: { isClean: boolean }): Promise<void> {
+    const names = new Set((await this.#env.disk.list(this.#directory)).map(({ name }) => name))
+    // It is the first to be written, and a clean stop writes it.
+    if (!names.has(recoveryPointFile) && (isClean || names.has(highWatermarkFile))) {
+      this.#env.log.error('log.checkpoint.missing', {
+        path: `${this.#directory}/${recoveryPointFile}`,
+        why: 'records that are missing at the ends of logs cannot be told from now on',
+      })
+    }
+    const of = (file: string) => readOffsetCheckpoint(this.#env, `${this.#directory}/${file}`)
+    this.recoveryPoints = await of(recoveryPointFile)
+    this.logStarts = await of(logStartFile)
+    this.highWatermarks = await of(highWatermarkFile)
+  }
+
+  /** All logs there are. */
+  loaded(logs: ReadonlyMap<string, unknown>): void {
+    for (const [name, offset] of this.recoveryPoints) {
+      if (logs.has(name)) continue
+      this.forget(name)
+      this.#missing.set(name, offset)
+    }
+  }
+
+  forget(name: string): void {
+    this.recoveryPoints.delete(name)
+    this.logStarts.delete(name)
+    this.highWatermarks.delete(name)
+    this.#outdated.add(name)
+  }
+
+  isOutdated(name: string): boolean {
+    return this.#outdated.has(name)
+  }
+
+  /** Up to where a log was synced whose directory was not there at start; 0 for none. */
+  missingEnd(name: string): Offset {
+    return this.#missing.get(name) ?? 0
+  }
+
+  /** Writes all files as they are known. Throws native errors; a file is then as it was. */
+  async write(saveLogStarts: () => Promise<void>): Promise<void> {
+    const outdated = [...this.#outdated]
+    await this.writeRecoveryPoints()
+    await this.#write(highWatermarkFile, this.highWatermarks)
+    await saveLogStarts()
+    for (const name of outdated) {
+      this.#outdated.delete(name)
+      this.#missing.delete(name)
+    }
+  }
+
+  writeRecoveryPoints(): Promise<void> {
+    return this.#write(recoveryPointFile, this.recoveryPoints)
+  }
+
+  writeLogStarts(): Promise<void> {
+    return this.#write(logStartFile, this.logStarts)
+  }
+
+  async #write(file: string, offsets: ReadonlyMap<string, Offset>): Promise<void> {
     const entries = []
     for (const [name, offset] of offsets) {
       const named = directoryKind(name)
@@ -29,7 +107,7 @@ export class OffsetCheckpoints {
     const bytes = encodeOffsetCheckpoint(entries)
     const before = this.#written.get(file)
     if (before !== undefined && Buffer.compare(before, bytes) === 0) return
-    await writeFileAtomic(this.#disk, `${this.#directory}/${file}`, bytes)
+    await writeFileAtomic(this.#env.disk, `${this.#directory}/${file}`, bytes)
     this.#written.set(file, bytes)
   }
 }

@@ -436,8 +436,8 @@ async function startOverBeyondEnd(loading: Loading): Promise<void> {
 /** The checkpoint's epochs; when it is damaged, those that the batches name. */
 async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
   const { host, directory, segments } = loading
-  const bytes = await readFile(host.env.disk, `${directory}/${leaderEpochFile}`)
   try {
+    const bytes = await readFile(host.env.disk, `${directory}/${leaderEpochFile}`)
     if (bytes !== null && bytes.length > 0) return decodeLeaderEpochs(bytes)
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
@@ -461,8 +461,11 @@ async function settleEpochs(loading: Loading, logStartOffset: Offset): Promise<v
   epochs.cutBeyond(endOffset)
   epochs.truncateFromStart(logStartOffset)
   const path = `${directory}/${leaderEpochFile}`
-  const before = await readFile(host.env.disk, path)
   const after = encodeLeaderEpochs(epochs.entries)
+  const before = await readFile(host.env.disk, path).catch((error: unknown) => {
+    if (error instanceof DecodeError) return null
+    throw error
+  })
   if (before !== null && Buffer.compare(before, after) === 0) return
   await writeFileAtomic(host.env.disk, path, after)
 }

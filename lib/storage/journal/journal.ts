@@ -14,8 +14,10 @@
 import { uuidToBytes } from '../../base/uuid.ts'
 import type { BrokerConfig } from '../../config/broker.ts'
 import { brokerStorageSettings } from '../../config/broker-storage.ts'
+import { hasErrorCode } from '../../io/disk.ts'
 import type { Env } from '../../io/env.ts'
 import { DataDirectoryError } from '../data-directory.ts'
+import { asError } from '../disk-failure.ts'
 import { GroupCommit } from './group-commit.ts'
 import { type JournalKey, journalKeyName } from './journal-block.ts'
 import { JournalFiles, journalDirectory, removeJournal } from './journal-files.ts'
@@ -80,6 +82,11 @@ export class Journal {
     try {
       this.#contents = await readJournal(env.disk, path, this.#directoryId())
     } catch (error) {
+      if (hasErrorCode(error, 'ELOOP') || hasErrorCode(error, 'EISDIR')) {
+        throw new DataDirectoryError(
+          `${path}/${journalDirectory} holds a symbolic link or a directory where a file belongs (${asError(error).message}). Put the file back, or move away what is there: what only the file holds is then lost`,
+        )
+      }
       if (!(error instanceof ForeignJournalError)) throw error
       throw new DataDirectoryError(
         `${path}/${journalDirectory} is the journal of another data directory. Put back the one that belongs here, or move it away: what only it holds is then lost`,

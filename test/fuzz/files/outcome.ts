@@ -149,7 +149,7 @@ export class Trial {
     const touched = this.#damages.flatMap(({ paths }) => paths)
     const mayRefuse = touched.some((path) => /meta\.properties|\/metadata|\/journal/.test(path))
     const isLinked = this.#damages.some(({ kind, paths }) =>
-      paths.some((path) => kind.includes('symbolic link') && /-\d+$/.test(path)),
+      paths.some((path) => /symbolic link|in place/.test(kind) && /^\/data\/[^/]+$/.test(path)),
     )
     if (!mayRefuse && !isLinked)
       throw new Violation(`refused for no good reason: ${refusal.message}`)

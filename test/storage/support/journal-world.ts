@@ -236,7 +236,7 @@ export class JournalWorld {
       // Its making, or its making anew, had not come to an end.
       if (log === undefined && known.acknowledgedEnd === 0) continue
       if (log === undefined) throw new Error(`${where}: ${topic} is gone`)
-      assert.is(log.failure, null, `${where}: ${topic} is online`)
+      assert.is(log.failure?.message ?? null, null, `${where}: ${topic} is online`)
       const end = log.logEndOffset
       assert.ok(
         end >= known.acknowledgedEnd,
