@@ -120,6 +120,7 @@ export class LogDir implements LogHost {
   #hasDamage = false
   /** Recovery points of logs have risen; else only those of logs that are gone are to be written. */
   #isDue = false
+  #isAdopted = false
   #isClosed = false
   #closing: Promise<boolean> | null = null
   #waitingBytes = 0
@@ -223,6 +224,7 @@ export class LogDir implements LogHost {
   async completeAdoption(): Promise<void> {
     const directoryId = this.#meta.directoryId ?? uuidFromBytes(this.env.random.bytes(16))
     this.#meta = { ...this.#meta, directoryId, isOurs: true }
+    this.#isAdopted = true
     const bytes = encodeMetaProperties(this.#meta)
     await writeFileAtomic(this.env.disk, `${this.path}/${metaPropertiesFile}`, bytes)
   }
@@ -268,12 +270,14 @@ export class LogDir implements LogHost {
         isClean: this.isClean,
         recoveryPoint: this.#offsets.recoveryPoints.get(name) ?? 0,
         logStartOffset: this.#offsets.logStarts.get(name) ?? 0,
+        knowsStart: !this.#isAdopted,
         // What the journal has of it must not go with the journal while nobody knows whose it is.
         journal: this.#journal.tailOf(
           journalKeyOf({ topicId: topicId ?? topicIdOf(topicPartition.topic), topicPartition }),
         ),
       })
       const failure = state.failure ?? owner.failure
+      this.#offsets.compare(name, { directory, endOffset: state.logEndOffset, failure })
       if (failure !== null) this.#hasDamage = true
       this.#logs.set(name, new Log({ ...state, failure }, config, this))
     })

@@ -62,6 +62,16 @@ export class OffsetCheckpoints {
     }
   }
 
+  /** A log that ends before its high watermark lost what was acknowledged: it is said, not repaired. */
+  compare(
+    name: string,
+    { directory, endOffset, failure }: { directory: string; endOffset: Offset; failure: unknown },
+  ): void {
+    const highWatermark = this.highWatermarks.get(name) ?? 0
+    if (failure !== null || highWatermark <= endOffset) return
+    this.#env.log.error('log.end.short', { directory, endOffset, highWatermark })
+  }
+
   forget(name: string): void {
     this.recoveryPoints.delete(name)
     this.logStarts.delete(name)

@@ -49,6 +49,8 @@ export interface LoadOptions {
   /** From the checkpoint; 0 without one. */
   readonly recoveryPoint: Offset
   readonly logStartOffset: Offset
+  /** Whether that is ours: Kafka notes it only when it is not the start of a segment. */
+  readonly knowsStart?: boolean
   /** What the journal holds of the log. */
   readonly journal?: JournalTail | null
 }
@@ -129,6 +131,14 @@ async function load(loading: Loading): Promise<LogState> {
     throw new DamagedLogError(
       `${directory}: no segment, but records up to offset ${recoveryPoint} were synced here`,
     )
+  }
+  if (first !== undefined && first.baseOffset > logStartOffset && loading.knowsStart) {
+    host.env.log.error('log.start.missing', {
+      directory,
+      logStartOffset,
+      firstOffset: first.baseOffset,
+      why: 'records between the two were not deleted, and their segments are gone',
+    })
   }
   loading.epochs = new LeaderEpochCache(await readEpochs(loading))
   const isTrusted = isClean && (await trustTail(loading))
@@ -369,8 +379,11 @@ function checkJournal(loading: Loading): void {
   const { journal, directory, endOffset } = loading
   const loss = journal?.lossAfter(endOffset) ?? null
   if (!journal || loss === null) return
-  // Kept as the recovery point: the log stays damaged when the journal has gone on.
-  loading.recoveryPoint = Math.max(loading.recoveryPoint, journal.endOffset)
+  // Kept as the recovery point: the log stays damaged when the journal has gone on. With a segment
+  // missing in the middle the next scan has to begin before the gap, or it would not see it.
+  const hasLater = loading.segments.some(({ baseOffset }) => baseOffset > endOffset)
+  const provenEnd = hasLater ? endOffset + 1 : journal.endOffset
+  loading.recoveryPoint = Math.max(loading.recoveryPoint, provenEnd)
   throw new DamagedLogError(
     `${directory}: ${loss}; records up to offset ${journal.endOffset} were synced, so this is damage. Restore the files or the replica; "log check" says more`,
   )
