@@ -39,6 +39,7 @@ import { claimDirectory, DataDirectoryError } from './data-directory.ts'
 import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
+import { inLanes } from './in-lanes.ts'
 import type { GroupCommit } from './journal/group-commit.ts'
 import { Journal, type JournalConfig } from './journal/journal.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
@@ -81,8 +82,6 @@ export interface LogDirOptions {
 
 const checkpointEveryMs = 5_000
 const firstRetentionMs = 30_000
-/** Logs loaded or closed at a time. */
-const lanes = 8
 /** Syncs under way at a time: one of libuv's four threads stays free for writes and reads. */
 const syncsMax = 3
 /** Kafka's own metadata log: read when a directory is adopted, never served. */
@@ -586,14 +585,6 @@ export class LogDir implements LogHost {
     await this.env.disk.syncDir(this.path)
     return true
   }
-}
-
-async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items]
-  const lane = async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
-  }
-  await Promise.all(Array.from({ length: lanes }, lane))
 }
 
 function messageOf(thrown: unknown): string {

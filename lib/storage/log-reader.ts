@@ -62,6 +62,8 @@ interface Collected {
   position: number
   /** Offset after the last batch kept. */
   nextOffset: Offset
+  /** Of the last batch met, kept or not. */
+  lastOffset: Offset
   /** A limit ended it; else the segment's end did. */
   isLimited: boolean
 }
@@ -250,6 +252,7 @@ export class LogReader {
       sizeBytes: 0,
       position: hint ?? (await segment.positionBefore(startOffset)),
       nextOffset: startOffset,
+      lastOffset: -1,
       isLimited: false,
     }
     let wantBytes = Math.min(options.maxBytes + (hint === null ? slackBytes : 0), readBytesMax)
@@ -261,7 +264,9 @@ export class LogReader {
         const view = buffer.subarray(0, size)
         const count = await segment.use((file) => file.readAt(view, found.position))
         const before = found.position
-        const missing = collect(found, view.subarray(0, count), { startOffset, ...options })
+        const logEndOffset = this.#source.writtenEndOffset
+        const limits = { startOffset, logEndOffset, ...options }
+        const missing = collect(found, view.subarray(0, count), limits)
         const isStuck = found.position === before && missing === 0 && !found.isLimited
         if (missing > limitBytes - found.position || count < size || isStuck) {
           throw new DecodeError(
@@ -360,7 +365,7 @@ export class LogReader {
 function collect(
   found: Collected,
   view: Buffer,
-  options: ReadOptions & { startOffset: Offset },
+  options: ReadOptions & { startOffset: Offset; logEndOffset: Offset },
 ): number {
   let at = 0
   let keepFrom = -1
@@ -376,6 +381,12 @@ function collect(
       break
     }
     const lastOffset = lastOffsetOf(header)
+    // Offsets are not covered by the CRC: a reader that followed a bad one would miss what it skips.
+    if (header.baseOffset <= found.lastOffset || lastOffset >= options.logEndOffset) {
+      throw new DecodeError(
+        `a batch from ${header.baseOffset} to ${lastOffset} after ${found.lastOffset}, in a log that ends at ${options.logEndOffset}`,
+      )
+    }
     const isWanted = lastOffset >= options.startOffset
     if (isWanted) {
       const isFirst = found.sizeBytes === 0
@@ -394,6 +405,7 @@ function collect(
       found.sizeBytes += header.sizeBytes
       found.nextOffset = lastOffset + 1
     }
+    found.lastOffset = lastOffset
     at += header.sizeBytes
   }
   if (keepFrom !== -1) found.records.push(view.subarray(keepFrom, at))

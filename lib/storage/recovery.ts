@@ -19,7 +19,7 @@
 
 import { DecodeError } from '../base/errors.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
-import { type DiskFile, readFile, writeFileAtomic } from '../io/disk.ts'
+import { readFile, writeFileAtomic } from '../io/disk.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
 import type { JournalTail, ReplayTarget } from './journal/journal-tail.ts'
 import {
@@ -36,6 +36,7 @@ import { ProducerStates } from './producer-state.ts'
 import { type ScanEnd, scanBatches, walkHeaders } from './scan.ts'
 import { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, parseSegmentFileName } from './segment-files.ts'
+import { tellGaps, walkToEnd } from './segment-gaps.ts'
 import { finishFileChanges } from './segment-swaps.ts'
 
 export interface LoadOptions {
@@ -140,6 +141,7 @@ async function load(loading: Loading): Promise<LogState> {
       why: 'records between the two were not deleted, and their segments are gone',
     })
   }
+  await tellGaps({ env: host.env, segments: loading.segments, directory })
   loading.epochs = new LeaderEpochCache(await readEpochs(loading))
   const isTrusted = isClean && (await trustTail(loading))
   if (!isTrusted && loading.segments.length > 0) await recoverTail(loading)
@@ -181,20 +183,6 @@ async function finishSwaps({ host, directory }: Loading): Promise<void> {
     if (!(error instanceof DecodeError)) throw error
     throw new DamagedLogError(`${directory}: a cleaned segment cannot be read: ${error.message}`)
   }
-}
-
-/** Where whole batches end, by their headers: as a byte, and as the offset after the last record. */
-async function walkToEnd(
-  file: DiskFile,
-  range: { from: number; to: number },
-  baseOffset: Offset,
-): Promise<{ position: number; end: Offset }> {
-  let end = baseOffset
-  const { position } = await walkHeaders(file, range, (header) => {
-    end = lastOffsetOf(header) + 1
-    return false
-  })
-  return { position, end }
 }
 
 async function findSegments(loading: Loading): Promise<void> {
@@ -269,6 +257,10 @@ async function recoverTail(loading: Loading): Promise<void> {
     const following = segments[index + 1]
     const isWhole = found.kind === 'end' && (following === undefined || isNext(loading, following))
     const isLast = following === undefined
+    if (found.kind === 'bad' && following?.baseOffset === loading.endOffset) {
+      await trimSegment(loading, segment, found)
+      continue
+    }
     const verdict = verdictOf({
       isWhole,
       endOffset: loading.endOffset,
@@ -304,6 +296,23 @@ async function recoverTail(loading: Loading): Promise<void> {
     await cutTail(loading, index, found.position)
     return
   }
+}
+
+/** All records up to the next segment are there: what hangs behind them is nobody's. */
+async function trimSegment(
+  { host, directory }: Loading,
+  segment: Segment,
+  { position, why }: { position: number; why: string },
+): Promise<void> {
+  host.env.log.error('log.segment.trimmed', {
+    directory,
+    baseOffset: segment.baseOffset,
+    cutBytes: segment.writtenBytes - position,
+    why,
+  })
+  await segment.truncate(position)
+  segment.seal()
+  await segment.flushIndexes({ isSynced: true })
 }
 
 function isNext({ endOffset, config }: Loading, following: Segment): boolean {

@@ -245,3 +245,32 @@ test('logs without metadata are left alone', async () => {
   const names = (await env.disk.list('/data')).map(({ name }) => name)
   assert.ok(names.includes('a-0'), names.join(' '))
 })
+
+test('metadata that is lost refuses every start, and leaves the clean mark as it was', async () => {
+  const world = await Scenario.start({ topics: ['a:1'] })
+  await world.produce('a', batch(['one']))
+  world.env.disk.crash()
+  await world.env.disk.remove('/data/metadata/log')
+  for (let start = 0; start < 2; start++) {
+    const env = { ...memoryEnv(), disk: world.env.disk }
+    const error = await rejection(Scenario.start({ env }))
+    assert.match(error.message, /has 1 partitions but no metadata that knows them/)
+    const names = (await env.disk.list('/data')).map(({ name }) => name)
+    assert.not.ok(names.includes('.kafka_cleanshutdown'))
+  }
+})
+
+test('a log of an earlier topic makes room for the one that has its name now', async () => {
+  const world = await Scenario.start({ topics: ['a:1', 'b:1'] })
+  await world.produce('a', batch(['one']))
+  await world.stop()
+  const { disk } = world.env
+  await disk.rename('/data/a-0/partition.metadata', '/data/a-0/other')
+  await disk.rename('/data/b-0/partition.metadata', '/data/a-0/partition.metadata')
+  await disk.rename('/data/a-0/other', '/data/b-0/partition.metadata')
+  const again = await Scenario.start({ env: { ...memoryEnv(), disk } })
+  assert.is((await again.produce('a', batch(['two']))).errorCode, 0)
+  const names = (await disk.list('/data')).map(({ name }) => name)
+  assert.is(names.filter((name) => name.endsWith('-stray')).length, 2)
+  await again.stop()
+})

@@ -270,9 +270,9 @@ export class LogCleaner implements LogCleaning {
 async function readCleanerOffsets(dir: LogDir): Promise<Map<string, Offset>> {
   const offsets = new Map<string, Offset>()
   const path = `${dir.path}/${cleanerOffsetFile}`
-  const bytes = await readFile(dir.env.disk, path)
-  if (bytes === null) return offsets
   try {
+    const bytes = await readFile(dir.env.disk, path)
+    if (bytes === null) return offsets
     for (const entry of decodeOffsetCheckpoint(bytes)) {
       if (dir.logOf(entry)) offsets.set(topicPartitionName(entry), entry.offset)
     }
