@@ -1,0 +1,102 @@
+/**
+ * What a seed's world is made of: topics with their settings, clients, the network, and (swarm testing)
+ * which faults there are at all, and how often. A world with few kinds of fault reaches states that one
+ * with all of them never does.
+ */
+
+import { type Random, randomBelow } from '../../lib/io/random.ts'
+import type { TopicPlan } from './cluster.ts'
+import type { ProducerPlan } from './producer-host.ts'
+import { between, chance, pick } from './world.ts'
+
+export const faultKinds = [
+  'kill',
+  'power',
+  'restart',
+  'cut',
+  'clog',
+  'slow-disk',
+  'eio',
+  'full-disk',
+  'wall-jump',
+  'client-death',
+] as const
+
+export type FaultKind = (typeof faultKinds)[number]
+
+export interface ClusterPlan {
+  readonly configs: Readonly<Record<string, string>>
+  readonly topics: readonly TopicPlan[]
+  readonly producers: readonly ProducerPlan[]
+  readonly readers: readonly { readonly name: string; readonly topic: TopicPlan }[]
+}
+
+export interface SimulationPlan {
+  readonly clusters: readonly ClusterPlan[]
+  /** Longest delay of the network, in ms. */
+  readonly delayMs: number
+  /** Mean time between two faults of a kind, in ms. */
+  readonly faults: ReadonlyMap<FaultKind, number>
+}
+
+export function drawPlan(random: Random): SimulationPlan {
+  const clusterCount = chance(random, 0.15) ? 2 : 1
+  const clusters: ClusterPlan[] = []
+  for (let index = 0; index < clusterCount; index++) clusters.push(drawCluster(random, index + 1))
+  const faults = new Map<FaultKind, number>()
+  for (const kind of faultKinds) {
+    if (chance(random, 0.45)) faults.set(kind, between(random, 2000, 15_000))
+  }
+  // Without any crash little of what matters can be seen.
+  if (!faults.has('kill') && !faults.has('power')) faults.set('power', between(random, 2000, 8000))
+  return { clusters, delayMs: pick(random, [0.3, 1, 5, 30, 100]), faults }
+}
+
+function drawCluster(random: Random, id: number): ClusterPlan {
+  const topics: TopicPlan[] = []
+  const topicCount = 1 + randomBelow(random, 2)
+  for (let index = 0; index < topicCount; index++) topics.push(drawTopic(random, `t${id}${index}`))
+  const producers: ProducerPlan[] = []
+  const producerCount = 1 + randomBelow(random, 3)
+  for (let index = 0; index < producerCount; index++) {
+    producers.push(drawProducer(random, `p${id}${index}`, pick(random, topics)))
+  }
+  const readers = Array.from({ length: 1 + randomBelow(random, 2) }, (_, index) => ({
+    name: `r${id}${index}`,
+    topic: pick(random, topics),
+  }))
+  return { configs: brokerConfigs, topics, producers, readers }
+}
+
+const brokerConfigs = {
+  'group.initial.rebalance.delay.ms': '0',
+  'offsets.topic.replication.factor': '1',
+  'offsets.topic.num.partitions': '2',
+  'log.retention.check.interval.ms': '3000',
+  'ottla.disk.floor.bytes': '0',
+}
+
+function drawTopic(random: Random, name: string): TopicPlan {
+  const configs: Record<string, string> = {
+    'internal.segment.bytes': String(pick(random, [2000, 10_000, 60_000, 1_000_000])),
+    'index.interval.bytes': String(pick(random, [0, 500, 4096])),
+    'file.delete.delay.ms': '1000',
+  }
+  if (chance(random, 0.3)) configs['retention.bytes'] = String(pick(random, [5000, 50_000]))
+  if (chance(random, 0.1)) configs['ottla.durability'] = 'replicated'
+  if (chance(random, 0.1)) configs['message.timestamp.type'] = 'LogAppendTime'
+  return { name, partitions: 1 + randomBelow(random, 3), configs }
+}
+
+function drawProducer(random: Random, name: string, topic: TopicPlan): ProducerPlan {
+  const isIdempotent = chance(random, 0.6)
+  return {
+    name,
+    topic,
+    isIdempotent,
+    acks: isIdempotent || chance(random, 0.6) ? -1 : pick(random, [0, 1]),
+    pauseMs: between(random, 5, 400),
+    burstMax: pick(random, [1, 5, 30]),
+    valueBytesMax: pick(random, [1, 50, 1000]),
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * One seed: draws a world, lets clients and faults loose in it for a while, then heals it and waits
+ * until everything that was begun has ended. Ends with what was counted, or with the first violation.
+ */
+
+import type { Random } from '../../lib/io/random.ts'
+import { randomBelow } from '../../lib/io/random.ts'
+import { PartitionAudit, Violation } from './audit.ts'
+import type { ClientHost } from './client-host.ts'
+import { Cluster } from './cluster.ts'
+import { FaultPlan } from './fault-plan.ts'
+import { SimNetwork } from './network.ts'
+import { drawPlan, type SimulationPlan } from './plan.ts'
+import { ProducerHost } from './producer-host.ts'
+import { ReaderHost } from './reader-host.ts'
+import { World } from './world.ts'
+
+export interface SimulationOptions {
+  readonly seed: number
+  /** How long clients and faults go on, in simulated ms. */
+  readonly durationMs: number
+  readonly onTrace?: ((line: string) => void) | null
+}
+
+export interface Outcome {
+  readonly seed: number
+  readonly hash: string
+  readonly violation: Error | null
+  readonly simulatedMs: number
+  readonly events: number
+  readonly counts: Counts
+}
+
+export interface Counts {
+  acknowledged: number
+  failed: number
+  read: number
+  faults: number
+  crashes: number
+}
+
+const healMs = 60_000
+const auditEvery = 64
+
+export class Simulation {
+  readonly world: World
+  readonly network: SimNetwork
+  readonly plan: SimulationPlan
+  readonly clusters: Cluster[]
+  readonly clients: ClientHost[] = []
+  readonly counts: Counts = { acknowledged: 0, failed: 0, read: 0, faults: 0, crashes: 0 }
+  /** Clients finish what they are at. */
+  isEnding = false
+  readonly #durationMs: number
+  readonly #random: Random
+  readonly #faults: FaultPlan
+  #auditDue = auditEvery
+
+  constructor({ seed, durationMs, onTrace = null }: SimulationOptions) {
+    this.world = new World(seed)
+    this.world.onTrace = onTrace
+    this.#durationMs = durationMs
+    this.#random = this.world.random('simulation')
+    this.plan = drawPlan(this.world.random('plan'))
+    this.network = new SimNetwork(this.world)
+    this.network.delayMs = this.plan.delayMs
+    this.clusters = this.plan.clusters.map(
+      (cluster, index) => new Cluster(this.world, this.network, { ...cluster, id: index + 1 }),
+    )
+    for (const [index, { producers, readers }] of this.plan.clusters.entries()) {
+      const cluster = this.clusters[index]
+      if (cluster === undefined) continue
+      for (const plan of producers) this.clients.push(new ProducerHost(this, cluster, plan))
+      for (const { name, topic } of readers) {
+        this.clients.push(new ReaderHost(name, this, { cluster, topic }))
+      }
+    }
+    this.#faults = new FaultPlan(this)
+  }
+
+  async run(): Promise<Outcome> {
+    const { world } = this
+    world.afterEvent = () => this.#afterEvent()
+    let violation: Error | null = null
+    try {
+      for (const { host } of this.clusters) host.start()
+      for (const client of this.clients) {
+        world.after(randomBelow(this.#random, 500), () => client.start())
+      }
+      this.#faults.start()
+      await world.run(this.#durationMs)
+      await this.#heal()
+      await this.#lastCrash()
+    } catch (error) {
+      violation = error instanceof Error ? error : new Error(String(error))
+    }
+    return {
+      seed: world.seed,
+      hash: world.hash,
+      violation,
+      simulatedMs: world.nowMs,
+      events: world.eventCount,
+      counts: this.counts,
+    }
+  }
+
+  #afterEvent(): void {
+    for (const cluster of this.clusters) cluster.checkStep()
+    if (--this.#auditDue > 0) return
+    this.#auditDue = auditEvery
+    for (const cluster of this.clusters) cluster.auditNew()
+  }
+
+  /** No more faults: within a minute every call ends and every reader is at the end. */
+  async #heal(): Promise<void> {
+    const { world } = this
+    this.isEnding = true
+    this.#faults.stop()
+    world.note('heal')
+    this.network.heal()
+    for (const { host } of this.clusters) {
+      host.machine.faults.heal()
+      host.machine.disk.capacityBytes = 1 << 30
+      host.start()
+    }
+    for (const client of this.clients) if (!client.isRunning) client.start()
+    const deadlineMs = world.nowMs + healMs
+    let nextLookMs = 0
+    await world.run(deadlineMs, () => {
+      if (world.nowMs < nextLookMs) return false
+      nextLookMs = world.nowMs + 100
+      return this.#unfinished() === null
+    })
+    const unfinished = this.#unfinished()
+    if (unfinished !== null) {
+      throw new Violation('liveness', `${healMs / 1000} s after all was healed: ${unfinished}`)
+    }
+    for (const cluster of this.clusters) cluster.auditAll({ isEnd: true })
+  }
+
+  #unfinished(): string | null {
+    for (const client of this.clients) {
+      const { unfinished } = client
+      if (unfinished !== null) return `${client.name}: ${unfinished}`
+    }
+    for (const { host } of this.clusters) {
+      if (host.broker === null) return `${host.machine.name} is not up`
+    }
+    return null
+  }
+
+  /** Then the power goes once more, for everything that was not synced. */
+  async #lastCrash(): Promise<void> {
+    for (const { host } of this.clusters) {
+      host.crash('power', { cut: 'lost' })
+      host.start()
+    }
+    const isUp = () => this.clusters.every(({ host }) => host.broker !== null)
+    await this.world.run(this.world.nowMs + 30_000, isUp)
+    if (!isUp()) throw new Violation('liveness', 'no broker 30 s after the last crash')
+    for (const cluster of this.clusters) cluster.auditAll({ isEnd: true })
+  }
+}
+
+export { PartitionAudit }
