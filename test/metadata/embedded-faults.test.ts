@@ -259,3 +259,19 @@ test('a watch from too far back is told to read everything again', async () => {
   await env.clock.settle()
   assert.equal(told, ['reset'])
 })
+
+test('what a failed sync left in the page cache only is on the disk once the store is opened again', async () => {
+  const env = await newEnv()
+  const store = await openEmbeddedStore({ env, path })
+  env.disk.beforeEach = (operation) => {
+    if (operation === 'sync') throw new Error('EIO')
+  }
+  assert.is(await put(store, 'k', 'x'.repeat(5000)), 'unknown')
+  env.disk.beforeEach = () => {}
+  env.disk.killProcess()
+  const second = await openEmbeddedStore({ env, path })
+  const found = await keysOf(second)
+  assert.is(await put(second, 'l', '1'), 'ok')
+  env.disk.crash()
+  assert.equal(await keysOf(await openEmbeddedStore({ env, path })), [...found, 'l=1'])
+})

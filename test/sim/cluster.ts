@@ -102,7 +102,7 @@ export class Cluster {
     this.#partitionCount = partitions.length
     this.#watched = partitions.map((partition) => ({
       partition,
-      highWatermark: partition.highWatermark,
+      highWatermark: -1,
       leaderEpoch: partition.leaderEpoch,
     }))
     return this.#watched

@@ -10,6 +10,8 @@ import { Violation } from './audit.ts'
 export interface SentRecord {
   /** Stored once at most, whatever is sent again. */
   readonly isIdempotent: boolean
+  /** Power cuts before it was sent. */
+  readonly powerCuts: number
   state: 'sent' | 'acknowledged' | 'failed'
 }
 
@@ -38,6 +40,7 @@ export class PartitionLedger {
   /** Where each record lies, as far as this scan has come. */
   #stored = new Map<string, Offset>()
   #byOffset = new Map<Offset, string>()
+  #powerCuts = 0
   highWatermark: Offset = 0
   /** DeleteRecords was answered up to here; nothing before it may be read again. */
   trimmed: Offset = 0
@@ -55,7 +58,7 @@ export class PartitionLedger {
   }
 
   sending(name: string, isIdempotent: boolean): void {
-    this.sent.set(name, { isIdempotent, state: 'sent' })
+    this.sent.set(name, { isIdempotent, powerCuts: this.#powerCuts, state: 'sent' })
   }
 
   /** A producer was told that it is stored; offset -1 = it was not told where. */
@@ -63,6 +66,9 @@ export class PartitionLedger {
     const sent = this.sent.get(name)
     if (sent !== undefined) sent.state = 'acknowledged'
     if (offset < 0 || acks === 0) return
+    const isForGood = acks === -1 && this.isDurable
+    // The answer may have come after the power cut that took what it speaks of.
+    if (!isForGood && sent?.powerCuts !== this.#powerCuts) return
     const before = this.acknowledged.get(offset) ?? this.written.get(offset)
     if (before !== undefined && before !== name) {
       throw new Violation(
@@ -70,7 +76,7 @@ export class PartitionLedger {
         `${this.name}: offset ${offset} was acknowledged for ${before} and for ${name}`,
       )
     }
-    if (acks === -1 && this.isDurable) this.acknowledged.set(offset, name)
+    if (isForGood) this.acknowledged.set(offset, name)
     else this.written.set(offset, name)
   }
 
@@ -100,6 +106,7 @@ export class PartitionLedger {
 
   /** The power went: what was only written may be gone. */
   onPowerCut(): void {
+    this.#powerCuts++
     this.written.clear()
     if (this.isDurable) return
     this.#visible.clear()
@@ -200,8 +207,8 @@ export class PartitionLedger {
   /** At the end: each record that was acknowledged without an offset is somewhere. */
   checkEnd(start: Offset): void {
     if (!this.isDurable || start > 0) return
-    for (const [name, { state }] of this.sent) {
-      if (state === 'acknowledged' && !this.#stored.has(name) && !name.startsWith('loose')) {
+    for (const [name, { state, isIdempotent }] of this.sent) {
+      if (state === 'acknowledged' && isIdempotent && !this.#stored.has(name)) {
         throw new Violation('lost-write', `${this.name}: ${name} was acknowledged, it is nowhere`)
       }
     }

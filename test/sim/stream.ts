@@ -88,14 +88,14 @@ export class SimStream implements Stream {
     if (this.#hasEnded || this.#isClosed) return
     this.#hasEnded = true
     const { peer } = this
-    this.#send(() => peer?.#receiveEnd())
+    this.#send(() => peer?.receiveEnd())
     if (this.#sawEnd) this.#close(undefined)
   }
 
   destroy(error?: Error): void {
     if (this.#isClosed) return
     const { peer } = this
-    this.#send(() => peer?.#receiveEnd())
+    this.#send(() => peer?.receiveEnd())
     this.#close(error)
   }
 
@@ -130,7 +130,7 @@ export class SimStream implements Stream {
     this.#pump()
   }
 
-  #receiveEnd(): void {
+  receiveEnd(): void {
     if (this.#isClosed) return
     this.#peerHasEnded = true
     this.#pump()
@@ -155,12 +155,12 @@ export class SimStream implements Stream {
     first.bytes = first.bytes.subarray(piece.length)
     if (first.bytes.length === 0) this.#inbox.shift()
     this.#network.world.note('data', piece.length, this.process.machine.name)
-    this.peer?.#taken(piece.length, first.bytes.length === 0 ? first.onFlushed : undefined)
+    this.peer?.taken(piece.length, first.bytes.length === 0 ? first.onFlushed : undefined)
     handlers.onData(piece)
   }
 
   /** The peer has taken bytes. */
-  #taken(bytes: number, onFlushed: (() => void) | undefined): void {
+  taken(bytes: number, onFlushed: (() => void) | undefined): void {
     if (!this.process.isAlive) return
     this.#pendingBytes -= bytes
     if (onFlushed !== undefined && this.#unflushed.delete(onFlushed)) onFlushed()

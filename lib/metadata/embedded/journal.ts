@@ -11,13 +11,15 @@
  * - `base` is the revision at which a log begins: a snapshot older than it, or none, is damage.
  * - `closed` comes last at an orderly stop, so that damage of the frame before it is told apart
  *   from a torn write.
+ * - What was read at the start is written once more: after a kill it may be in the page cache only, and
+ *   after a sync that failed it stays there, counted as clean. With `closed` at its end only that is.
  * - Damage refuses to open. The broker then does not start and touches no log: metadata that
  *   "does not list" a partition must never be the reason to delete it.
  */
 
 import { type Disk, type DiskFile, readFile, writeFileAtomic } from '../../io/disk.ts'
 import type { Logger } from '../../io/logger.ts'
-import { DamageError, encodeFrame, type Frame, scanFrames } from './frame.ts'
+import { DamageError, encodeFrame, type Frame, type FrameScan, scanFrames } from './frame.ts'
 import { type LoggedKey, type LoggedTransaction, StoreState } from './state.ts'
 
 interface LogHeader {
@@ -69,17 +71,20 @@ export class Journal {
     const scan = scanFrames(`${path}/log`, bytes)
     replay({ path, state, frames: scan.frames, hasSnapshot: snapshot !== null })
     const file = await disk.open(`${path}/log`, 'write')
-    if (scan.endPosition < bytes.length) {
-      await file.truncate(scan.endPosition)
-      await file.sync()
+    const { endPosition } = scan
+    if (endPosition < bytes.length) {
+      await file.truncate(endPosition)
       log.warn('metadata.log.torn_tail_cut', {
         path: `${path}/log`,
-        position: scan.endPosition,
-        bytes: bytes.length - scan.endPosition,
+        position: endPosition,
+        bytes: bytes.length - endPosition,
         revision: state.revision,
       })
     }
-    return { journal: new Journal(disk, path, { file, endPosition: scan.endPosition }), state }
+    const from = unsureFrom(scan)
+    await file.writeAt([bytes.subarray(from, endPosition)], from)
+    await file.sync()
+    return { journal: new Journal(disk, path, { file, endPosition }), state }
   }
 
   /** One write, one sync. After a failure the journal is not to be used again. */
@@ -123,6 +128,12 @@ async function createLog(disk: Disk, path: string, base: number): Promise<Uint8A
   await writeFileAtomic(disk, `${path}/log`, bytes)
   await disk.syncDir(path.slice(0, path.lastIndexOf('/')) || '/')
   return bytes
+}
+
+/** From where on what is in the file may not be on the medium. */
+function unsureFrom({ frames, lastPosition }: FrameScan): number {
+  const last = frames.at(-1)?.payload
+  return isRecord(last) && last['closed'] === true ? lastPosition : 0
 }
 
 async function readSnapshot(disk: Disk, path: string): Promise<Snapshot | null> {
