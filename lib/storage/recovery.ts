@@ -78,6 +78,8 @@ interface Loading extends LoadOptions {
   readonly segments: Segment[]
   epochs: LeaderEpochCache
   endOffset: Offset
+  /** Where in the segment scanned last the recovery point lies: what follows may not be on the medium. */
+  unsurePosition: number
 }
 
 /** The state of the log in `directory`. A damaged log is given back with its `failure`. */
@@ -87,6 +89,7 @@ export async function loadLog(options: LoadOptions): Promise<LogState> {
     segments: [],
     epochs: new LeaderEpochCache(),
     endOffset: 0,
+    unsurePosition: 0,
   }
   try {
     return await load(loading)
@@ -294,8 +297,8 @@ async function recoverTail(loading: Loading): Promise<void> {
       recoveryPoint: isWhole && !isLast ? 0 : recoveryPoint,
     })
     if (verdict === 'whole') {
-      // After a kill the bytes may only be in the page cache.
-      await segment.sync()
+      // After a kill the bytes may be in the page cache only, and the file in the cached directory.
+      await segment.rewriteFrom(loading.unsurePosition)
       continue
     }
     const why = found.kind === 'bad' ? found.why : `the records end at ${loading.endOffset}`
@@ -319,8 +322,10 @@ async function recoverTail(loading: Loading): Promise<void> {
     if (wholeBatchesCut + report.removedSegments > 0) log.error('log.tail.cut', report)
     else log.warn('log.tail.cut', report)
     await cutTail(loading, index, found.position)
-    return
+    await segment.rewriteFrom(Math.min(loading.unsurePosition, found.position))
+    break
   }
+  await host.env.disk.syncDir(directory)
 }
 
 function isNext({ endOffset, config }: Loading, following: Segment): boolean {
@@ -333,6 +338,7 @@ function isNext({ endOffset, config }: Loading, following: Segment): boolean {
 async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd> {
   const intervalBytes = loading.config['index.interval.bytes']
   segment.startIndexes()
+  loading.unsurePosition = segment.writtenBytes
   const end = await segment.use((file) =>
     scanBatches(file, { from: 0, to: segment.writtenBytes }, (header, bytes, position) => {
       const crc = batchCrc({ header, chunks: [bytes] })
@@ -345,6 +351,9 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
       }
       if (lastOffset - segment.baseOffset > 0x7fffffff) {
         return new DecodeError(`offset ${lastOffset} is too far from ${segment.baseOffset}`)
+      }
+      if (lastOffset >= loading.recoveryPoint && position < loading.unsurePosition) {
+        loading.unsurePosition = position
       }
       segment.addBatch(header, position, intervalBytes)
       loading.epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
