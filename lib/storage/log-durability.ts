@@ -7,6 +7,7 @@
  * and moves syncedEndOffset when the journal is synced.
  */
 
+import { planted } from '../base/planted.ts'
 import type { Offset } from '../base/types.ts'
 import type { Timer } from '../io/clock.ts'
 import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
@@ -82,6 +83,7 @@ export class LogDurability {
     const config = this.#options.config()
     const isDue =
       config['ottla.durability'] === 'fsync' || this.#unsyncedRecords >= config['flush.messages']
+    if (planted.ackBeforeSync) this.#advance(endOffset, segment, segment.writtenBytes)
     if (isDue) void this.#syncs.request().catch(() => {})
     else this.armTimer()
     if (this.#sealed.length > 0) void this.#seals.request().catch(() => {})
@@ -159,7 +161,8 @@ export class LogDurability {
   async #syncSegment(segment: Segment): Promise<void> {
     try {
       if (segment.syncedBytes < segment.writtenBytes) {
-        await this.#options.host.runSync(() => segment.sync())
+        const sync = () => segment.sync()
+        await this.#options.host.runSync(planted.syncRetried ? () => sync().catch(sync) : sync)
       }
     } catch (error) {
       // Its files went while the sync was under way.

@@ -14,6 +14,7 @@
 
 import { assert } from '../base/assert.ts'
 import { DecodeError, KafkaError } from '../base/errors.ts'
+import { planted } from '../base/planted.ts'
 import {
   type LeaderEpoch,
   type Offset,
@@ -333,7 +334,7 @@ export class Log {
     const { segment } = group
     if (group.isNewSegment) {
       await segment.create()
-      await this.#host.env.disk.syncDir(this.#directory)
+      if (!planted.rollUnsynced) await this.#host.env.disk.syncDir(this.#directory)
     }
     await segment.write(group.buffers, group.position)
     segment.writtenBytes = group.position + group.sizeBytes
@@ -443,7 +444,7 @@ export class Log {
     if (offset <= this.#logStartOffset) return
     this.#logStartOffset = offset
     this.leaderEpochs.truncateFromStart(offset)
-    await this.#host.saveLogStarts()
+    if (!planted.logStartUnsaved) await this.#host.saveLogStarts()
   }
 
   /**
@@ -463,6 +464,7 @@ export class Log {
     this.#generation++
     const start = this.#segments[0]?.baseOffset ?? this.#logEndOffset
     for (const segment of dropped) this.#forget(segment)
+    if (planted.producersLostByRetention) this.#producers.clear()
     if (start > this.#logStartOffset) {
       this.#logStartOffset = start
       this.leaderEpochs.truncateFromStart(start)

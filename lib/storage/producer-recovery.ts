@@ -6,6 +6,7 @@
  */
 
 import { DecodeError } from '../base/errors.ts'
+import { planted } from '../base/planted.ts'
 import type { Offset, ProducerId } from '../base/types.ts'
 import { type Disk, readFile } from '../io/disk.ts'
 import { isControl } from '../record/batch.ts'
@@ -38,7 +39,7 @@ export async function rebuildProducers(recovery: ProducerRecovery): Promise<void
   const { segments, producers, endOffset, nowMs } = recovery
   const from = await loadSnapshot(recovery)
   await removeOldSnapshots(recovery, from)
-  if (from === endOffset) {
+  if (from === endOffset || (planted.snapshotStale && from >= 0)) {
     await refillWindows(recovery)
     return
   }

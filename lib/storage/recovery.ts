@@ -18,6 +18,7 @@
  */
 
 import { DecodeError } from '../base/errors.ts'
+import { planted } from '../base/planted.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
 import { type DiskFile, readFile, writeFileAtomic } from '../io/disk.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
@@ -64,7 +65,7 @@ export function verdictOf({
   endOffset: Offset
   recoveryPoint: Offset
 }): Verdict {
-  if (endOffset < recoveryPoint) return 'damaged'
+  if (endOffset < recoveryPoint && !planted.rotTruncated) return 'damaged'
   return isWhole ? 'whole' : 'torn'
 }
 
@@ -282,6 +283,7 @@ async function recoverTail(loading: Loading): Promise<void> {
     segments.findLastIndex((segment) => segment.baseOffset <= recoveryPoint),
     0,
   )
+  if (planted.recoveryTooLate) index = segments.length - 1
   loading.endOffset = segments[index]?.baseOffset ?? 0
   for (; index < segments.length; index++) {
     const segment = segments[index]
@@ -298,7 +300,8 @@ async function recoverTail(loading: Loading): Promise<void> {
     })
     if (verdict === 'whole') {
       // After a kill the bytes may be in the page cache only, and the file in the cached directory.
-      await segment.rewriteFrom(loading.unsurePosition)
+      if (planted.failedPagesBelieved) await segment.sync()
+      else await segment.rewriteFrom(loading.unsurePosition)
       continue
     }
     const why = found.kind === 'bad' ? found.why : `the records end at ${loading.endOffset}`
@@ -325,7 +328,7 @@ async function recoverTail(loading: Loading): Promise<void> {
     await segment.rewriteFrom(Math.min(loading.unsurePosition, found.position))
     break
   }
-  await host.env.disk.syncDir(directory)
+  if (!planted.recoveryDirectoryUnsynced) await host.env.disk.syncDir(directory)
 }
 
 function isNext({ endOffset, config }: Loading, following: Segment): boolean {

@@ -72,7 +72,10 @@ export class PartitionAudit {
       const path = `${directory}/${String(baseOffset).padStart(20, '0')}.log`
       const file = disk.file(path)
       if (file === undefined) {
-        throw new Violation('lost-write', `${path} is not there, ${writtenBytes} bytes were written`)
+        throw new Violation(
+          'lost-write',
+          `${path} is not there, ${writtenBytes} bytes were written`,
+        )
       }
       const bytes = Buffer.alloc(writtenBytes - from)
       const count = file.content.read(bytes, from)
@@ -144,7 +147,8 @@ export class PartitionAudit {
     for (const { epoch, startOffset } of this.#epochs) {
       const known = leaderEpochs.entries.find((entry) => entry.epoch === epoch)
       // The first epoch's start follows the log start.
-      if (known !== undefined && known.startOffset <= Math.max(startOffset, logStartOffset)) continue
+      if (known !== undefined && known.startOffset <= Math.max(startOffset, logStartOffset))
+        continue
       if (startOffset < logStartOffset) continue
       throw new Violation(
         'epochs',

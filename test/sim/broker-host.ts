@@ -5,10 +5,10 @@
  */
 
 import { Broker } from '../../lib/broker/broker.ts'
-import { DataDirectoryError } from '../../lib/storage/log-dir.ts'
 import type { Configs } from '../../lib/config/config.ts'
 import type { LogFields } from '../../lib/io/logger.ts'
 import type { Partition } from '../../lib/replication/partition.ts'
+import { DataDirectoryError } from '../../lib/storage/log-dir.ts'
 import { Violation } from './audit.ts'
 import type { CutMode } from './disk-faults.ts'
 import { Machine } from './machine.ts'
@@ -150,7 +150,10 @@ export class BrokerHost {
   }
 
   /** The process ends at once; with `power` the machine does, and un-synced data goes as `cut` says. */
-  crash(kind: CrashKind, { cut = 'lost', isSilent = false }: { cut?: CutMode; isSilent?: boolean }): void {
+  crash(
+    kind: CrashKind,
+    { cut = 'lost', isSilent = false }: { cut?: CutMode; isSilent?: boolean },
+  ): void {
     if (this.isDown) return
     this.world.note(`crash ${kind} ${cut}`, this.#options.id)
     this.#end(kind, { cut, isSilent })

@@ -78,7 +78,8 @@ export class Cluster {
         log.syncedEndOffset <= log.writtenEndOffset &&
         log.writtenEndOffset <= log.logEndOffset
       if (!isOrdered) this.#violated('order', partition)
-      if (highWatermark > log.writtenEndOffset) this.#violated('high watermark beyond end', partition)
+      if (highWatermark > log.writtenEndOffset)
+        this.#violated('high watermark beyond end', partition)
       const isDurable = partition.config['ottla.durability'] === 'fsync'
       if (isDurable && highWatermark > log.syncedEndOffset) {
         this.#violated('high watermark beyond what is synced', partition)

@@ -3,8 +3,8 @@
  * come between any two; some fail, some take very long. The power cut is decided here, too.
  */
 
-import { type DiskOperation, nativeError, type PowerCut } from '../../lib/io/memory/disk.ts'
 import type { PageFate } from '../../lib/io/memory/cached-file.ts'
+import { type DiskOperation, nativeError, type PowerCut } from '../../lib/io/memory/disk.ts'
 import { type Random, randomBelow } from '../../lib/io/random.ts'
 import type { Machine } from './machine.ts'
 import { between, chance } from './world.ts'

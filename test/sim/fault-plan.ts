@@ -76,7 +76,14 @@ export class FaultPlan {
         return
       case 'eio':
         machine.faults.failNext(
-          pick(random, [['sync'], ['sync'], ['write'], ['read'], ['rename', 'syncDir'], ['open', 'remove']]),
+          pick(random, [
+            ['sync'],
+            ['sync'],
+            ['write'],
+            ['read'],
+            ['rename', 'syncDir'],
+            ['open', 'remove'],
+          ]),
           1 + randomBelow(random, 2),
         )
         return

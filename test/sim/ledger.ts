@@ -51,7 +51,10 @@ export class PartitionLedger {
   readonly isDurable: boolean
   readonly hasRetention: boolean
 
-  constructor(name: string, { isDurable, hasRetention }: { isDurable: boolean; hasRetention: boolean }) {
+  constructor(
+    name: string,
+    { isDurable, hasRetention }: { isDurable: boolean; hasRetention: boolean },
+  ) {
     this.name = name
     this.isDurable = isDurable
     this.hasRetention = hasRetention

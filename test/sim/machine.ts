@@ -121,12 +121,14 @@ function diskOf(process: Process, { disk }: Machine): Disk {
 
 function loggerOf(process: Process): Logger {
   const { machine } = process
-  const say = (level: LogLevel) => (event: string, fields: LogFields = {}) => {
-    if (!process.isAlive) return
-    if (machine.world.onTrace !== null) {
-      machine.world.onTrace(`  ${machine.name} ${level} ${event} ${JSON.stringify(fields)}`)
+  const say =
+    (level: LogLevel) =>
+    (event: string, fields: LogFields = {}) => {
+      if (!process.isAlive) return
+      if (machine.world.onTrace !== null) {
+        machine.world.onTrace(`  ${machine.name} ${level} ${event} ${JSON.stringify(fields)}`)
+      }
+      machine.onLog(level, event, fields)
     }
-    machine.onLog(level, event, fields)
-  }
   return { error: say('error'), warn: say('warn'), info: say('info'), debug() {} }
 }

@@ -35,7 +35,7 @@ export class ProducerHost extends ClientHost {
 
   get unfinished(): string | null {
     if (this.#isFinished || !this.isRunning) return null
-    return `${this.#outstanding} records are not settled`
+    return `${this.#outstanding} records are not settled: ${JSON.stringify(this.plan)}`
   }
 
   protected override async run(): Promise<void> {

@@ -18,7 +18,11 @@ export class ReaderHost extends ClientHost {
   /** Where the log was said to begin when a position was no longer in it: a gap up to there is none. */
   readonly #jumps: Offset[] = []
 
-  constructor(name: string, simulation: Simulation, { cluster, topic }: { cluster: Cluster; topic: TopicPlan }) {
+  constructor(
+    name: string,
+    simulation: Simulation,
+    { cluster, topic }: { cluster: Cluster; topic: TopicPlan },
+  ) {
     super(name, simulation, cluster)
     this.topic = topic
     this.#positions = Array.from({ length: topic.partitions }, () => 0)

@@ -121,6 +121,9 @@ export class Simulation {
     for (const { host } of this.clusters) {
       host.machine.faults.heal()
       host.machine.disk.capacityBytes = 1 << 30
+      // A log that the disk would not give stays offline until somebody starts the broker anew.
+      const isBroken = [...host.partitions()].some(({ log }) => log.failure !== null)
+      if (isBroken) host.crash('kill', {})
       host.start()
     }
     for (const client of this.clients) if (!client.isRunning) client.start()
@@ -141,7 +144,8 @@ export class Simulation {
   #unfinished(): string | null {
     for (const client of this.clients) {
       const { unfinished } = client
-      if (unfinished !== null) return `${client.name}: ${unfinished}`
+      if (unfinished !== null)
+        return `${client.name}: ${unfinished}; ${this.clusters.map((c) => [...c.host.partitions()].map((p) => `${p.name} ${p.log.logStartOffset}..${p.log.writtenEndOffset} hw ${p.highWatermark} full ${p.log.isFull} ${p.log.failure?.message}`).join()).join()}`
     }
     for (const { host } of this.clusters) {
       if (host.broker === null) return `${host.machine.name} is not up`

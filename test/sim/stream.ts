@@ -1,7 +1,12 @@
 /** One end of a connection of the simulated network. What it sends arrives in order, or never. */
 
 import { nativeError } from '../../lib/io/memory/disk.ts'
-import { type Address, addressText, type Stream, type StreamHandlers } from '../../lib/io/network.ts'
+import {
+  type Address,
+  addressText,
+  type Stream,
+  type StreamHandlers,
+} from '../../lib/io/network.ts'
 import type { Process } from './machine.ts'
 import type { SimNetwork } from './network.ts'
 
@@ -71,7 +76,9 @@ export class SimStream implements Stream {
     this.lastWrite = bytes
     this.#pendingBytes += bytes.length
     if (this.#pendingBytes > highWaterBytes) this.#wantsDrain = true
-    if (onFlushed) this.#unflushed.add(onFlushed)
+    // The system takes what its buffer holds; what is above waits for the peer.
+    if (onFlushed && this.#pendingBytes <= highWaterBytes) this.#soon(onFlushed)
+    else if (onFlushed) this.#unflushed.add(onFlushed)
     this.#send(() => peer.#receive({ bytes, onFlushed }))
   }
 
@@ -125,9 +132,14 @@ export class SimStream implements Stream {
   }
 
   #receive(sent: Sent): void {
-    if (this.#isClosed) return
+    if (this.#isClosed) return this.#refuse()
     this.#inbox.push(sent)
     this.#pump()
+  }
+
+  /** Bytes for a connection that is not there any more: a machine that is up says so. */
+  #refuse(): void {
+    if (this.process.machine.process !== null) this.#send(() => this.peer?.reset())
   }
 
   receiveEnd(): void {

@@ -53,7 +53,8 @@ export class CachedFile {
   }
 
   resize(sizeBytes: number): void {
-    if (this.#tracks) this.#touch(Math.min(sizeBytes, this.size), Math.max(this.size, this.#mediumSize))
+    if (this.#tracks)
+      this.#touch(Math.min(sizeBytes, this.size), Math.max(this.size, this.#mediumSize))
     this.content.resize(sizeBytes)
   }
 

@@ -17,6 +17,7 @@
  *   "does not list" a partition must never be the reason to delete it.
  */
 
+import { planted } from '../../base/planted.ts'
 import { type Disk, type DiskFile, readFile, writeFileAtomic } from '../../io/disk.ts'
 import type { Logger } from '../../io/logger.ts'
 import { DamageError, encodeFrame, type Frame, type FrameScan, scanFrames } from './frame.ts'
@@ -81,7 +82,7 @@ export class Journal {
         revision: state.revision,
       })
     }
-    const from = unsureFrom(scan)
+    const from = planted.metadataTailBelieved ? endPosition : unsureFrom(scan)
     await file.writeAt([bytes.subarray(from, endPosition)], from)
     await file.sync()
     return { journal: new Journal(disk, path, { file, endPosition }), state }

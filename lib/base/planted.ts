@@ -1,0 +1,45 @@
+/**
+ * Bugs to be planted: mistakes that logs have made before, each behind a name, so that the simulator
+ * can show that it finds them (test/sim/planted.ts switches them on, one at a time). All are false, and
+ * in the product each `planted.name` is the constant false before the bundler looks at it (build.mjs):
+ * nothing of them is in the bundle.
+ */
+
+export const planted = {
+  /** The high watermark follows the written end: acknowledged before the sync. */
+  ackBeforeSync: false,
+  /** A sync that failed is tried again, and succeeds. */
+  syncRetried: false,
+  /** The directory is not synced after a roll. */
+  rollUnsynced: false,
+  /** Damage below the recovery point is cut like a torn tail. */
+  rotTruncated: false,
+  /** Recovery begins at the last segment, wherever the recovery point is. */
+  recoveryTooLate: false,
+  /** Producer state is taken from the newest snapshot alone. */
+  snapshotStale: false,
+  /** Four batches are remembered of a producer that may have five under way. */
+  sequenceWindowOfFour: false,
+  /** Retention forgets the producers with the segments. */
+  producersLostByRetention: false,
+  /** Small files are renamed into place before their bytes are synced. */
+  checkpointUnsynced: false,
+  /** The clean mark is not removed for good before logs are used. */
+  cleanMarkBelieved: false,
+  /** Recovery takes files for durable that only the cached directory knows. */
+  recoveryDirectoryUnsynced: false,
+  /** Recovery takes pages for durable that a failed sync left in the cache. */
+  failedPagesBelieved: false,
+  /** The metadata log takes what a failed sync left in the cache for durable. */
+  metadataTailBelieved: false,
+  /** Readers get records that are not durable yet. */
+  readBeyondHighWatermark: false,
+  /** DeleteRecords answers before the new start is on disk. */
+  logStartUnsaved: false,
+  /** Writes that were queued behind a failed one are carried out. */
+  writeFailureForgotten: false,
+  /** A commit of offsets is answered before it is durable. */
+  commitAnsweredEarly: false,
+}
+
+export type PlantedBug = keyof typeof planted
