@@ -314,10 +314,15 @@ export class ReplicaManager {
     this.#topics.set(topic.name, partitions.set(partition, made))
   }
 
-  /** A log read at start, if it is that topic's and not one of an earlier topic of the same name. */
+  /**
+   * A log read at start, if it is that topic's and not one of an earlier topic of the same name. One
+   * whose topic id could not be read is offline, and holds its place until somebody has mended it.
+   */
   #claim(name: string, topicId: TopicId): Log | null {
     const log = this.#loaded.get(name)
-    if (log === undefined || log.topicId !== topicId) return null
+    if (log === undefined) return null
+    const isUnknown = log.topicId === null && log.failure !== null
+    if (log.topicId !== topicId && !isUnknown) return null
     this.#loaded.delete(name)
     return log
   }

@@ -233,13 +233,14 @@ export class LogDir implements LogHost {
     await this.#beginUse()
     await inLanes(found, async ({ topicPartition, directory }) => {
       const name = topicPartitionName(topicPartition)
-      const topicId = await this.#readTopicId(directory)
+      const { topicId, failure } = await this.#readTopicId(directory)
       const config = configOf(topicPartition.topic, topicId)
       const state = await loadLog({
         host: this,
         directory,
         topicPartition,
         topicId,
+        failure,
         config,
         isClean: this.isClean,
         recoveryPoint: this.#recoveryPoints.get(name) ?? 0,
@@ -252,13 +253,16 @@ export class LogDir implements LogHost {
     return [...this.#logs.values()]
   }
 
-  async #readTopicId(directory: string): Promise<TopicId | null> {
+  /** A log whose topic id cannot be read is offline: taken for nobody's, it would be set aside. */
+  async #readTopicId(
+    directory: string,
+  ): Promise<{ topicId: TopicId | null; failure: Error | null }> {
     try {
       const bytes = await readFile(this.env.disk, `${directory}/${partitionMetadataFile}`)
-      return bytes === null ? null : decodePartitionMetadata(bytes)
+      return { topicId: bytes === null ? null : decodePartitionMetadata(bytes), failure: null }
     } catch (error) {
       this.env.log.error('log.topic-id.unreadable', { directory, error: messageOf(error) })
-      return null
+      return { topicId: null, failure: asError(error) }
     }
   }
 

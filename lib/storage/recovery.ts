@@ -42,6 +42,8 @@ export interface LoadOptions {
   readonly directory: string
   readonly topicPartition: TopicPartition
   readonly topicId: TopicId | null
+  /** Why it is not to be looked at; null when it is. */
+  readonly failure?: Error | null
   readonly config: LogConfig
   /** The process before this one stopped cleanly. */
   readonly isClean: boolean
@@ -92,6 +94,7 @@ export async function loadLog(options: LoadOptions): Promise<LogState> {
     endOffset: 0,
     unsurePosition: 0,
   }
+  if (options.failure) return failedState(loading, options.failure)
   try {
     return await load(loading)
   } catch (error) {

@@ -195,3 +195,22 @@ test('logs without metadata are left alone', async () => {
   const names = (await env.disk.list('/data')).map(({ name }) => name)
   assert.ok(names.includes('a-0'), names.join(' '))
 })
+
+test('a log whose topic id cannot be read is offline, and there again when it can be', async () => {
+  const world = await Scenario.start({ topics: ['a:1'] })
+  await world.produce('a', batch(['kept']))
+  await world.stop()
+  world.env.disk.beforeEach = (operation, path) => {
+    const isRead = operation === 'read' || operation === 'open'
+    if (isRead && path.endsWith('partition.metadata')) {
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    }
+  }
+  const second = await Scenario.start({ env: world.env, topics: ['a:1'] })
+  assert.is((await second.produce('a', batch(['refused']))).errorCode, 56)
+  await second.stop()
+  world.env.disk.beforeEach = () => {}
+  const third = await Scenario.start({ env: world.env, topics: ['a:1'] })
+  assert.ok((await third.fetch('a', 0)).bytes.includes('kept'))
+  assert.is((await third.produce('a', batch(['next']))).baseOffset, 1)
+})

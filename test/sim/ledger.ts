@@ -23,6 +23,10 @@ export function nameOf(value: Uint8Array | null): string {
   return end < 0 ? text : text.slice(0, end)
 }
 
+function producerOf(name: string): string {
+  return name.slice(0, name.indexOf(':'))
+}
+
 export class PartitionLedger {
   readonly name: string
   /** By the record's name. */
@@ -41,6 +45,8 @@ export class PartitionLedger {
   #stored = new Map<string, Offset>()
   #byOffset = new Map<Offset, string>()
   #powerCuts = 0
+  /** Producers that gave a batch up here. What they had sent behind it goes out under a new epoch, and may come twice. */
+  readonly #gaveUp = new Set<string>()
   highWatermark: Offset = 0
   /** DeleteRecords was answered up to here; nothing before it may be read again. */
   trimmed: Offset = 0
@@ -84,6 +90,7 @@ export class PartitionLedger {
   }
 
   onFailed(name: string): void {
+    this.#gaveUp.add(producerOf(name))
     const sent = this.sent.get(name)
     if (sent !== undefined) sent.state = 'failed'
   }
@@ -141,7 +148,8 @@ export class PartitionLedger {
     const sent = this.sent.get(name)
     if (sent === undefined) return
     const before = this.#stored.get(name)
-    if (before !== undefined && before !== offset && sent.isIdempotent) {
+    const isOnce = sent.isIdempotent && !this.#gaveUp.has(producerOf(name))
+    if (before !== undefined && before !== offset && isOnce) {
       throw new Violation(
         'duplicate',
         `${this.name}: ${name} lies at offsets ${before} and ${offset}`,

@@ -95,6 +95,8 @@ export class ProducerHost extends ClientHost {
   #onDelivery({ topic, partition, baseOffset, tags, error }: DeliveryReport): void {
     const { simulation, plan } = this
     this.#outstanding -= tags.length
+    // Given up before its partition was known.
+    if (partition < 0) return
     const ledger = this.cluster.ledger(topic, partition)
     try {
       for (const [index, tag] of tags.entries()) {
