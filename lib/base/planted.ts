@@ -26,8 +26,8 @@ export const planted = {
   checkpointUnsynced: false,
   /** The clean mark is not removed for good before logs are used. */
   cleanMarkBelieved: false,
-  /** Recovery takes files for durable that only the cached directory knows. */
-  recoveryDirectoryUnsynced: false,
+  /** A start takes logs for durable whose directories only the page cache knows. */
+  logDirectoryUnsynced: false,
   /** Recovery takes pages for durable that a failed sync left in the cache. */
   failedPagesBelieved: false,
   /** The metadata log takes what a failed sync left in the cache for durable. */

@@ -302,7 +302,7 @@ async function recoverTail(loading: Loading): Promise<void> {
       recoveryPoint: isWhole && !isLast ? 0 : recoveryPoint,
     })
     if (verdict === 'whole') {
-      // After a kill the bytes may be in the page cache only, and the file in the cached directory.
+      // After a kill the bytes may only be in the page cache.
       if (planted.failedPagesBelieved) await segment.sync()
       else await segment.rewriteFrom(loading.unsurePosition)
       continue
@@ -329,9 +329,8 @@ async function recoverTail(loading: Loading): Promise<void> {
     else log.warn('log.tail.cut', report)
     await cutTail(loading, index, found.position)
     await segment.rewriteFrom(Math.min(loading.unsurePosition, found.position))
-    break
+    return
   }
-  if (!planted.recoveryDirectoryUnsynced) await host.env.disk.syncDir(directory)
 }
 
 function isNext({ endOffset, config }: Loading, following: Segment): boolean {

@@ -450,3 +450,24 @@ test('a damaged log does not stop the others, and is still damaged after a stop'
     await scenario.close()
   }
 })
+
+test('a log whose directory only the page cache knew is on the disk after the next start', async () => {
+  const scenario = await new Scenario().open()
+  const { disk, clock } = scenario.env
+  // Killed between the renaming of a new log's directory and the sync of the one above.
+  disk.beforeEach = (operation, path) =>
+    operation === 'syncDir' && path === '/data' ? new Promise(() => {}) : undefined
+  const other = { topic: 'other', partition: 0 }
+  const id = scenario.log.topicId ?? ''
+  void scenario.dir.create(other, id, scenario.config)
+  await clock.settle()
+  disk.beforeEach = () => {}
+  disk.killProcess()
+  await scenario.open()
+  const log = scenario.dir.logOf(other)
+  assert.ok(log)
+  await log?.append(batchOf(), { leaderEpoch: 0 }).written
+  await log?.sync()
+  await scenario.crash()
+  assert.is(scenario.dir.logOf(other)?.logEndOffset, 1)
+})

@@ -317,26 +317,6 @@ for (const [what, keep] of keeps) {
   )
 }
 
-test('a segment that only the cached directory knows is on the disk once the log was recovered', async () => {
-  const scenario = await new Scenario({ 'internal.segment.bytes': 150 }).open()
-  await scenario.append({ values: ['a'] })
-  // Killed between the making of the next segment and the sync of its directory.
-  scenario.env.disk.beforeEach = (operation) =>
-    operation === 'syncDir' ? new Promise(() => {}) : undefined
-  for (const value of ['b', 'c']) {
-    void scenario.log.append(batchOf({ values: [value] }), { leaderEpoch: 0 }).written
-    await scenario.env.clock.settle()
-  }
-  scenario.env.disk.beforeEach = () => {}
-  scenario.env.disk.killProcess()
-  await scenario.open()
-  assert.ok(scenario.log.segments.length > 1)
-  await scenario.append({ values: ['d'] })
-  const texts = await scenario.texts()
-  await scenario.crash()
-  assert.equal(await scenario.texts(), texts)
-})
-
 test('what a failed sync left in the page cache only is on the disk once the log was recovered', async () => {
   const scenario = await new Scenario().open()
   await scenario.append({ values: ['a'] })
