@@ -5,6 +5,7 @@
  */
 
 import { Broker } from '../../lib/broker/broker.ts'
+import type { Interceptor } from '../../lib/broker/dispatch.ts'
 import type { Configs } from '../../lib/config/config.ts'
 import type { LogFields } from '../../lib/io/logger.ts'
 import type { Partition } from '../../lib/replication/partition.ts'
@@ -21,6 +22,7 @@ export interface BrokerHostOptions {
   readonly id: number
   readonly configs: Configs
   readonly topics: readonly string[]
+  readonly intercept: Interceptor
 }
 
 const dataPath = '/data'
@@ -68,7 +70,7 @@ export class BrokerHost {
     const life = ++this.#life
     this.startCount++
     this.#failuresBefore = this.machine.faults.failureCount
-    const { id, configs, topics } = this.#options
+    const { id, configs, topics, intercept } = this.#options
     this.world.note('start', id)
     const started = Broker.start({
       env: this.machine.start(),
@@ -81,6 +83,7 @@ export class BrokerHost {
       topics,
       adopt: false,
       process: null,
+      intercept,
     })
     const stuck = this.world.after(startMsMax, () => {
       this.world.fail(new Violation('liveness', `broker ${id} did not start in ${startMsMax} ms`))

@@ -3,17 +3,24 @@
  * after each event (the cheap ones) and every so often (reading its files).
  */
 
+import type { Interceptor } from '../../lib/broker/dispatch.ts'
+import { OffsetCommit } from '../../lib/protocol/apis/offset-commit.ts'
+import type { RequestOf } from '../../lib/protocol/schema.ts'
 import type { Partition } from '../../lib/replication/partition.ts'
 import { PartitionAudit, Violation } from './audit.ts'
 import { BrokerHost, type BrokerHostOptions } from './broker-host.ts'
+import type { GroupLedger } from './group-ledger.ts'
 import { PartitionLedger } from './ledger.ts'
 import type { SimNetwork } from './network.ts'
+import { Rot } from './rot.ts'
 import type { World } from './world.ts'
 
 export interface TopicPlan {
   readonly name: string
   readonly partitions: number
   readonly configs: Readonly<Record<string, string>>
+  /** Records are deleted from it by DeleteRecords. */
+  readonly isTrimmed: boolean
 }
 
 /** What is remembered of a partition in one life of its broker. */
@@ -24,10 +31,14 @@ interface Watched {
 }
 
 export class Cluster {
+  readonly id: number
   readonly host: BrokerHost
   readonly world: World
   readonly topics: readonly TopicPlan[]
   readonly ledgers = new Map<string, PartitionLedger>()
+  /** By the group's name. */
+  readonly groups = new Map<string, GroupLedger>()
+  readonly rot: Rot
   readonly #audits = new Map<string, PartitionAudit>()
   #watched: Watched[] = []
   #partitionCount = 0
@@ -35,11 +46,24 @@ export class Cluster {
   constructor(
     world: World,
     network: SimNetwork,
-    { topics, ...options }: Omit<BrokerHostOptions, 'topics'> & { topics: readonly TopicPlan[] },
+    {
+      topics,
+      ...options
+    }: Omit<BrokerHostOptions, 'topics' | 'intercept'> & { topics: readonly TopicPlan[] },
   ) {
     this.world = world
+    this.id = options.id
     this.topics = topics
-    this.host = new BrokerHost(world, network, { ...options, topics: topics.map(declared) })
+    const intercept: Interceptor = (call, run) => {
+      this.#onRequest(call)
+      return run()
+    }
+    this.host = new BrokerHost(world, network, {
+      ...options,
+      topics: topics.map(declared),
+      intercept,
+    })
+    this.rot = new Rot(this, world.random(`rot ${options.id}`))
     for (const { name, partitions, configs } of topics) {
       for (let partition = 0; partition < partitions; partition++) {
         const ledger = new PartitionLedger(`${name}-${partition}`, {
@@ -57,6 +81,22 @@ export class Cluster {
       this.#watched = []
       this.#partitionCount = 0
       this.auditAll()
+    }
+  }
+
+  /** What is to be committed may have been read only. */
+  #onRequest({ api, request }: Parameters<Interceptor>[0]): void {
+    if (api !== OffsetCommit) return
+    const { groupId, topics } = request as RequestOf<typeof OffsetCommit>
+    const group = this.groups.get(groupId)
+    try {
+      for (const { partitions } of topics) {
+        for (const { partitionIndex, committedOffset } of partitions) {
+          group?.onCommitAsked(partitionIndex, committedOffset)
+        }
+      }
+    } catch (violation) {
+      this.world.fail(violation as Error)
     }
   }
 

@@ -51,6 +51,7 @@ export class FaultPlan {
         const streams = [...network.streams].filter(({ remote }) => remote.port < 10_000)
         if (streams.length === 0) return
         const replaysLast = chance(random, 0.3)
+        if (replaysLast) for (const group of cluster.groups.values()) group.committedMayFall = true
         for (let count = 1 + randomBelow(random, 3); count > 0; count--) {
           network.cut(pick(random, streams), { replaysLast })
         }
@@ -92,6 +93,9 @@ export class FaultPlan {
         world.after(between(random, 100, 5000), () => {
           machine.disk.capacityBytes = 1 << 30
         })
+        return
+      case 'rot':
+        cluster.rot.strike()
         return
       case 'wall-jump':
         machine.wallSkewMs += pick(random, [-3_600_000, -5000, -100, 100, 5000, 3_600_000])

@@ -20,6 +20,7 @@ export const faultKinds = [
   'full-disk',
   'wall-jump',
   'client-death',
+  'rot',
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]
@@ -28,7 +29,16 @@ export interface ClusterPlan {
   readonly configs: Readonly<Record<string, string>>
   readonly topics: readonly TopicPlan[]
   readonly producers: readonly ProducerPlan[]
+  readonly groups: readonly GroupPlan[]
+  readonly hasAdmin: boolean
+  readonly hasRaw: boolean
   readonly readers: readonly { readonly name: string; readonly topic: TopicPlan }[]
+}
+
+export interface GroupPlan {
+  readonly name: string
+  readonly topic: TopicPlan
+  readonly protocols: readonly ('classic' | 'consumer')[]
 }
 
 export interface SimulationPlan {
@@ -65,7 +75,16 @@ function drawCluster(random: Random, id: number): ClusterPlan {
     name: `r${id}${index}`,
     topic: pick(random, topics),
   }))
-  return { configs: brokerConfigs, topics, producers, readers }
+  const groups = chance(random, 0.4) ? [drawGroup(random, `g${id}`, pick(random, topics))] : []
+  return {
+    configs: brokerConfigs,
+    topics,
+    producers,
+    readers,
+    groups,
+    hasAdmin: chance(random, 0.4),
+    hasRaw: chance(random, 0.15),
+  }
 }
 
 const brokerConfigs = {
@@ -85,7 +104,21 @@ function drawTopic(random: Random, name: string): TopicPlan {
   if (chance(random, 0.3)) configs['retention.bytes'] = String(pick(random, [5000, 50_000]))
   if (chance(random, 0.1)) configs['ottla.durability'] = 'replicated'
   if (chance(random, 0.1)) configs['message.timestamp.type'] = 'LogAppendTime'
-  return { name, partitions: 1 + randomBelow(random, 3), configs }
+  return {
+    name,
+    partitions: 1 + randomBelow(random, 3),
+    configs,
+    isTrimmed: chance(random, 0.3),
+  }
+}
+
+function drawGroup(random: Random, name: string, topic: TopicPlan): GroupPlan {
+  const protocol = pick(random, ['classic', 'consumer'] as const)
+  return {
+    name,
+    topic,
+    protocols: Array.from({ length: 1 + randomBelow(random, 3) }, () => protocol),
+  }
 }
 
 function drawProducer(random: Random, name: string, topic: TopicPlan): ProducerPlan {

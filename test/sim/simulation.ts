@@ -5,13 +5,17 @@
 
 import type { Random } from '../../lib/io/random.ts'
 import { randomBelow } from '../../lib/io/random.ts'
-import { PartitionAudit, Violation } from './audit.ts'
+import { AdminHost } from './admin-host.ts'
+import { Violation } from './audit.ts'
 import type { ClientHost } from './client-host.ts'
 import { Cluster } from './cluster.ts'
 import { FaultPlan } from './fault-plan.ts'
+import { GroupHost } from './group-host.ts'
+import { GroupLedger } from './group-ledger.ts'
 import { SimNetwork } from './network.ts'
-import { drawPlan, type SimulationPlan } from './plan.ts'
+import { type ClusterPlan, drawPlan, type SimulationPlan } from './plan.ts'
 import { ProducerHost } from './producer-host.ts'
+import { RawHost } from './raw-host.ts'
 import { ReaderHost } from './reader-host.ts'
 import { World } from './world.ts'
 
@@ -67,15 +71,38 @@ export class Simulation {
     this.clusters = this.plan.clusters.map(
       (cluster, index) => new Cluster(this.world, this.network, { ...cluster, id: index + 1 }),
     )
-    for (const [index, { producers, readers }] of this.plan.clusters.entries()) {
+    for (const [index, plan] of this.plan.clusters.entries()) {
       const cluster = this.clusters[index]
-      if (cluster === undefined) continue
-      for (const plan of producers) this.clients.push(new ProducerHost(this, cluster, plan))
-      for (const { name, topic } of readers) {
-        this.clients.push(new ReaderHost(name, this, { cluster, topic }))
-      }
+      if (cluster !== undefined) this.#addClients(cluster, plan)
     }
     this.#faults = new FaultPlan(this)
+  }
+
+  #addClients(cluster: Cluster, plan: ClusterPlan): void {
+    const { producers, readers, groups, hasAdmin, hasRaw } = plan
+    const { id } = cluster
+    for (const plan of producers) this.clients.push(new ProducerHost(this, cluster, plan))
+    for (const { name, topic } of readers) {
+      this.clients.push(new ReaderHost(name, this, { cluster, topic }))
+    }
+    for (const { name, topic, protocols } of groups) {
+      const group = new GroupLedger(name, cluster, topic)
+      cluster.groups.set(name, group)
+      for (const [index, protocol] of protocols.entries()) {
+        this.clients.push(new GroupHost(`m${id}${index}`, this, { group, protocol }))
+      }
+    }
+    if (hasAdmin) this.clients.push(new AdminHost(`a${id}`, this, cluster))
+    if (hasRaw) this.clients.push(new RawHost(`x${id}`, this, cluster))
+  }
+
+  areProducersDone(cluster: Cluster): boolean {
+    return this.clients.every(
+      (client) =>
+        !(client instanceof ProducerHost) ||
+        client.cluster !== cluster ||
+        client.unfinished === null,
+    )
   }
 
   async run(): Promise<Outcome> {
@@ -118,12 +145,13 @@ export class Simulation {
     this.#faults.stop()
     world.note('heal')
     this.network.heal()
-    for (const { host } of this.clusters) {
+    for (const { host, rot } of this.clusters) {
       host.machine.faults.heal()
       host.machine.disk.capacityBytes = 1 << 30
       // A log that the disk would not give stays offline until somebody starts the broker anew.
       const isBroken = [...host.partitions()].some(({ log }) => log.failure !== null)
-      if (isBroken) host.crash('kill', {})
+      if (isBroken || host.hasRot) host.crash('kill', {})
+      rot.heal()
       host.start()
     }
     for (const client of this.clients) if (!client.isRunning) client.start()
@@ -165,5 +193,3 @@ export class Simulation {
     for (const cluster of this.clusters) cluster.auditAll({ isEnd: true })
   }
 }
-
-export { PartitionAudit }
