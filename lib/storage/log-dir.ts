@@ -106,6 +106,8 @@ export class LogDir implements LogHost {
   #failure: Error | null = null
   /** Whether anything in the directory may have been changed: the clean mark is gone. */
   #isInUse = false
+  /** Whether every log was looked at: before that nothing can be said of them. */
+  #isLoaded = false
   #hasDamage = false
   #isClosed = false
   #closing: Promise<boolean> | null = null
@@ -249,6 +251,7 @@ export class LogDir implements LogHost {
       if (state.failure !== null) this.#hasDamage = true
       this.#logs.set(name, new Log(state, config, this))
     })
+    this.#isLoaded = true
     this.#startTimers()
     return [...this.#logs.values()]
   }
@@ -523,7 +526,7 @@ export class LogDir implements LogHost {
   }
 
   async #closeLogs(): Promise<boolean> {
-    let isClean = !this.#hasDamage
+    let isClean = this.#isLoaded && !this.#hasDamage
     await inLanes([...this.#logs.values()], async (log) => {
       try {
         isClean &&= !log.isFull

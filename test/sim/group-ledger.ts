@@ -22,7 +22,7 @@ export class GroupLedger {
     this.cluster = cluster
     this.topic = topic
     this.#consumed = Array.from({ length: topic.partitions }, () => 0)
-    this.#committed = Array.from({ length: topic.partitions }, () => 0)
+    this.#committed = Array.from({ length: topic.partitions }, () => -1)
   }
 
   onAssigned(
@@ -73,7 +73,7 @@ export class GroupLedger {
 
   /** What the broker says is committed, at the end. */
   checkCommitted(partition: number, offset: Offset): void {
-    const committed = this.#committed[partition] ?? 0
+    const committed = this.#committed[partition] ?? -1
     if (offset >= committed || this.committedMayFall) return
     throw new Violation(
       'lost-commit',

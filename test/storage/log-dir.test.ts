@@ -471,3 +471,24 @@ test('a log whose directory only the page cache knew is on the disk after the ne
   await scenario.crash()
   assert.is(scenario.dir.logOf(other)?.logEndOffset, 1)
 })
+
+test('a start that fails while the logs are loaded leaves no clean mark', async () => {
+  const scenario = await new Scenario().open()
+  await scenario.append()
+  const { disk } = scenario.env
+  disk.killProcess()
+  disk.beforeEach = (operation) => {
+    if (operation === 'syncDir') throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  }
+  const config = {
+    'log.retention.check.interval.ms': 300_000,
+    'ottla.disk.floor.bytes': 0,
+    'producer.id.expiration.ms': 86_400_000,
+  }
+  const dir = await LogDir.open({ env: scenario.env, path: '/data', nodeId: 1, config })
+  await rejection(dir.loadLogs(() => scenario.config))
+  disk.beforeEach = () => {}
+  await dir.close()
+  await scenario.open()
+  assert.is(scenario.dir.isClean, false)
+})

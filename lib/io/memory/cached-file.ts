@@ -92,6 +92,11 @@ export class CachedFile {
     return this.#dirty.size > 0 || this.#mediumSize !== this.size
   }
 
+  /** Those that the next sync writes, in order. */
+  dirtyPages(): number[] {
+    return [...this.#dirty.keys()].sort((a, b) => a - b)
+  }
+
   /** What the medium holds now. */
   mediumBytes(): Uint8Array {
     return this.#after({ page: () => 'lost', keepsSize: false })
