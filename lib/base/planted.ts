@@ -36,8 +36,8 @@ export const planted = {
   readBeyondHighWatermark: false,
   /** DeleteRecords answers before the new start is on disk. */
   logStartUnsaved: false,
-  /** Writes that were queued behind a failed one are carried out. */
-  writeFailureForgotten: false,
+  /** A change of the metadata is told before it is on disk. */
+  metadataAnsweredEarly: false,
   /** A commit of offsets is answered before it is durable. */
   commitAnsweredEarly: false,
 }

@@ -5,7 +5,6 @@
  */
 
 import { type Deferred, deferred } from '../base/deferred.ts'
-import { planted } from '../base/planted.ts'
 import type { Offset } from '../base/types.ts'
 import type { Clock } from '../io/clock.ts'
 import type { Segment } from './segment.ts'
@@ -122,7 +121,7 @@ export class LogWriter {
   }
 
   #failAll(group: WriteGroup, cause: Error): void {
-    const failed = planted.writeFailureForgotten ? [group] : [group, ...this.#queue.splice(0)]
+    const failed = [group, ...this.#queue.splice(0)]
     const error = this.#options.onFailure(cause)
     for (const { done, buffers, sizeBytes } of failed) {
       this.#count(-sizeBytes)

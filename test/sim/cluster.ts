@@ -92,6 +92,7 @@ export class Cluster {
     try {
       for (const { partitions } of topics) {
         for (const { partitionIndex, committedOffset } of partitions) {
+          this.world.note('commit asked', committedOffset, `${groupId}/${partitionIndex}`)
           group?.onCommitAsked(partitionIndex, committedOffset)
         }
       }

@@ -28,11 +28,17 @@ const latencies: Readonly<Record<DiskOperation, number>> = {
   sync: 1,
 }
 
+interface Failing {
+  readonly operations: readonly DiskOperation[]
+  readonly where: string
+  left: number
+}
+
 export class DiskFaults {
   /** Everything takes so many times as long. */
   slowness = 1
   /** Operations left that fail with EIO, of these kinds. */
-  #failing: { readonly operations: readonly DiskOperation[]; left: number } | null = null
+  #failing: Failing | null = null
   /** How many operations failed. */
   failureCount = 0
   readonly #machine: Machine
@@ -43,9 +49,12 @@ export class DiskFaults {
     this.#random = machine.world.random(`disk ${machine.name}`)
   }
 
-  /** The next operations of these kinds fail with EIO. */
-  failNext(operations: readonly DiskOperation[], count: number): void {
-    this.#failing = { operations, left: count }
+  /** The next operations of these kinds fail with EIO, on paths that hold `where`. */
+  failNext(
+    operations: readonly DiskOperation[],
+    { count, where }: { count: number; where: string },
+  ): void {
+    this.#failing = { operations, where, left: count }
   }
 
   heal(): void {
@@ -56,7 +65,8 @@ export class DiskFaults {
   before(operation: DiskOperation, path: string): Promise<void> {
     const { world, name, process } = this.#machine
     const failing = this.#failing
-    const isFailing = failing?.operations.includes(operation) === true
+    const isFailing =
+      failing?.operations.includes(operation) === true && path.includes(failing.where)
     if (isFailing && failing !== null) {
       failing.left--
       this.failureCount++

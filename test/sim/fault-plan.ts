@@ -17,6 +17,16 @@ export class FaultPlan {
   }
 
   start(): void {
+    const { clusters, world } = this.#simulation
+    // Killed while it starts for the first time, and without power soon after.
+    if (chance(this.#random, 0.2)) {
+      for (const cluster of clusters) {
+        world.after(between(this.#random, 0, 60), () => {
+          this.#crash('kill', cluster)
+          this.#followUp(cluster, 4000)
+        })
+      }
+    }
     for (const [kind, meanMs] of this.#simulation.plan.faults) this.#schedule(kind, meanMs)
   }
 
@@ -46,6 +56,7 @@ export class FaultPlan {
         return this.#crash(kind, cluster)
       case 'restart':
         void host.stop().then(() => world.after(between(random, 0, 3000), () => host.start()))
+        if (chance(random, 0.4)) this.#followUp(cluster, 6000)
         return
       case 'cut': {
         const streams = [...network.streams].filter(({ remote }) => remote.port < 10_000)
@@ -58,6 +69,8 @@ export class FaultPlan {
         return
       }
       case 'clog': {
+        // A request that its sender gave up may arrive behind later ones.
+        for (const group of cluster.groups.values()) group.committedMayFall = true
         const client = pick(random, clients).name
         const ms = between(random, 10, 5000)
         const [there, back] = pick(random, [
@@ -85,8 +98,9 @@ export class FaultPlan {
             ['rename', 'syncDir'],
             ['open', 'remove'],
           ]),
-          1 + randomBelow(random, 2),
+          { count: 1 + randomBelow(random, 2), where: pick(random, ['', '', 'metadata/']) },
         )
+        if (chance(random, 0.4)) this.#followUp(cluster, 6000)
         return
       case 'full-disk':
         machine.disk.capacityBytes = machine.disk.usedBytes + randomBelow(random, 20_000)
@@ -111,8 +125,9 @@ export class FaultPlan {
     }
   }
 
-  #crash(kind: 'kill' | 'power', { host }: Cluster): void {
+  #crash(kind: 'kill' | 'power', cluster: Cluster): void {
     const random = this.#random
+    const { host } = cluster
     const { world, counts } = this.#simulation
     if (host.isDown) return
     counts.crashes++
@@ -120,6 +135,21 @@ export class FaultPlan {
       cut: pick(random, ['lost', 'kept', 'partly', 'partly'] as const),
       isSilent: chance(random, 0.2),
     })
-    world.after(between(random, 0, chance(random, 0.8) ? 300 : 5000), () => host.start())
+    world.after(between(random, 0, chance(random, 0.8) ? 300 : 5000), () => {
+      host.start()
+      // Once more, while it starts.
+      if (chance(random, 0.2)) {
+        world.after(between(random, 0, 40), () => {
+          if (!this.#isOver) this.#crash(pick(random, ['kill', 'power']), cluster)
+        })
+      }
+    })
+  }
+
+  /** One fault leaves what the next one brings to light: a power cut within `ms`. */
+  #followUp(cluster: Cluster, ms: number): void {
+    this.#simulation.world.after(between(this.#random, 0, ms), () => {
+      if (!this.#isOver) this.#crash('power', cluster)
+    })
   }
 }

@@ -78,7 +78,7 @@ export class GroupHost extends ClientHost {
           const ledger = this.cluster.ledger(batch.topic, batch.partition)
           for (const { offset, value } of batch.records()) {
             ledger.onRead(offset, nameOf(value), this.name)
-            this.group.onRead(batch.partition, offset)
+            this.group.onRead(this.name, batch.partition, offset)
           }
         }
         if (chance(random, 0.2)) await this.#commit(member)
@@ -102,7 +102,7 @@ export class GroupHost extends ClientHost {
       assignors: pick(random, [['range'], ['range', 'cooperative-sticky']] as const),
       onAssigned: (partitions) => {
         const { identity } = member()
-        for (const { partition } of partitions) group.onAssigned(partition, identity)
+        for (const { partition } of partitions) group.onAssigned(this.name, partition, identity)
       },
     }
   }

@@ -14,6 +14,8 @@ export class GroupLedger {
   readonly #consumed: Offset[]
   /** A commit was answered up to here. */
   readonly #committed: Offset[]
+  /** What was committed when a member was given a partition, until it reads from it. */
+  readonly #floors = new Map<string, Offset>()
   /** Who was given a partition in a generation. */
   readonly #owners = new Map<string, string>()
 
@@ -26,9 +28,12 @@ export class GroupLedger {
   }
 
   onAssigned(
+    host: string,
     partition: number,
     { memberId, generation }: { memberId: string; generation: number },
-  ) {
+  ): void {
+    this.cluster.world.note('assigned', generation, `${this.name}/${partition} ${host}`)
+    this.#floors.set(`${host}/${partition}`, this.#committed[partition] ?? -1)
     const key = `${generation}/${partition}`
     const owner = this.#owners.get(key)
     this.#owners.set(key, memberId)
@@ -40,7 +45,8 @@ export class GroupLedger {
   }
 
   /** A member was handed a record; it may have been read before, but nothing may be left out. */
-  onRead(partition: number, offset: Offset): void {
+  onRead(host: string, partition: number, offset: Offset): void {
+    this.#checkFloor(host, partition, offset)
     const consumed = this.#consumed[partition] ?? 0
     if (offset > consumed && !this.#mayBegin(partition, offset)) {
       throw new Violation(
@@ -49,6 +55,18 @@ export class GroupLedger {
       )
     }
     this.#consumed[partition] = Math.max(consumed, offset + 1)
+  }
+
+  /** Whoever is given a partition begins where it was committed by then, or later. */
+  #checkFloor(host: string, partition: number, offset: Offset): void {
+    const key = `${host}/${partition}`
+    const floor = this.#floors.get(key) ?? -1
+    this.#floors.delete(key)
+    if (offset >= floor || this.#mayFall) return
+    throw new Violation(
+      'lost-commit',
+      `group ${this.name}: ${host} begins at ${offset} of ${this.topic.name}-${partition}, ${floor} was committed`,
+    )
   }
 
   /** Whether the log may have lost all before `offset` to retention or DeleteRecords. */
@@ -67,14 +85,20 @@ export class GroupLedger {
     )
   }
 
+  /** A topic that may lose records takes its readers back. */
+  get #mayFall(): boolean {
+    return this.committedMayFall || this.topic.configs['ottla.durability'] === 'replicated'
+  }
+
   onCommitted(partition: number, offset: Offset): void {
+    this.cluster.world.note('committed', offset, `${this.name}/${partition}`)
     this.#committed[partition] = Math.max(this.#committed[partition] ?? 0, offset)
   }
 
   /** What the broker says is committed, at the end. */
   checkCommitted(partition: number, offset: Offset): void {
     const committed = this.#committed[partition] ?? -1
-    if (offset >= committed || this.committedMayFall) return
+    if (offset >= committed || this.#mayFall) return
     throw new Violation(
       'lost-commit',
       `group ${this.name}: offset ${committed} of ${this.topic.name}-${partition} was committed, the broker says ${offset}`,

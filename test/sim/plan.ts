@@ -76,8 +76,9 @@ function drawCluster(random: Random, id: number): ClusterPlan {
     topic: pick(random, topics),
   }))
   const groups = chance(random, 0.4) ? [drawGroup(random, `g${id}`, pick(random, topics))] : []
+  const retentionMs = pick(random, ['200', '3000'])
   return {
-    configs: brokerConfigs,
+    configs: { ...brokerConfigs, 'log.retention.check.interval.ms': retentionMs },
     topics,
     producers,
     readers,
@@ -91,7 +92,6 @@ const brokerConfigs = {
   'group.initial.rebalance.delay.ms': '0',
   'offsets.topic.replication.factor': '1',
   'offsets.topic.num.partitions': '2',
-  'log.retention.check.interval.ms': '3000',
   'ottla.disk.floor.bytes': '0',
 }
 

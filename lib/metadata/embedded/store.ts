@@ -14,6 +14,7 @@
 import { assert } from '../../base/assert.ts'
 import { type Deferred, deferred } from '../../base/deferred.ts'
 import { KafkaError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
 import type { Env } from '../../io/env.ts'
 import {
   type Compare,
@@ -152,6 +153,7 @@ export class EmbeddedStore implements MetadataStore {
     while (this.#queue.length > 0) {
       const isRewrite = this.#journal.sizeBytes >= this.#logBytesMax
       const group = isRewrite ? this.#queue.splice(0) : this.#takeGroup()
+      if (planted.metadataAnsweredEarly) this.#publish(group)
       try {
         if (isRewrite) await this.#journal.rewrite(this.#state)
         else await this.#journal.append(group.map(({ transaction }) => transaction))
