@@ -4,6 +4,7 @@
  */
 
 import { CommandError, exitCodes } from '../commands/command.ts'
+import { openStdin } from '../lib/io/node/input.ts'
 import type { Sink } from './output.ts'
 
 export function stdoutSink(onClosed: () => void): Sink {
@@ -48,7 +49,7 @@ export function stdoutSink(onClosed: () => void): Sink {
 
 /** Standard input as it arrives. Closed or a directory: ends at once, or throws the system's error. */
 export async function* stdinChunks(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const stream = process.stdin
+  const stream = openStdin()
   const stop = () => stream.destroy()
   signal.addEventListener('abort', stop, { once: true })
   try {

@@ -1,10 +1,11 @@
 /**
  * The machine's file system. Files are opened without following a symbolic link in the last place
  * (O_NOFOLLOW) and created for their owner only. `append` and `writeAt` go out as one writev;
- * short writes are continued. `sync` is fdatasync: bytes and size, not the times.
+ * short writes are continued. `sync` is fdatasync: bytes and size, not the times. Small reads and
+ * writes are done in the calling thread while that is quick (small-operations.ts).
  */
 
-import { constants, promises as fs } from 'node:fs'
+import { constants, promises as fs, readSync, writevSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -17,6 +18,7 @@ import {
   LockedError,
   type OpenMode,
 } from '../disk.ts'
+import { SmallOperations } from './small-operations.ts'
 
 const flags: Record<OpenMode, number> = {
   read: constants.O_RDONLY | constants.O_NOFOLLOW,
@@ -26,6 +28,8 @@ const flags: Record<OpenMode, number> = {
 
 /** IOV_MAX on Linux and macOS: more buffers in one call are refused. */
 const buffersPerWriteMax = 1024
+
+const small = new SmallOperations()
 
 class NodeFile implements DiskFile {
   readonly #handle: FileHandle
@@ -39,14 +43,12 @@ class NodeFile implements DiskFile {
   async readAt(target: Uint8Array, position: number): Promise<number> {
     let filled = 0
     while (filled < target.length) {
-      const { bytesRead } = await this.#handle.read(
-        target,
-        filled,
-        target.length - filled,
-        position + filled,
-      )
-      if (bytesRead === 0) break
-      filled += bytesRead
+      const length = target.length - filled
+      const count = small.fits(length)
+        ? small.run(() => readSync(this.#handle.fd, target, filled, length, position + filled))
+        : (await this.#handle.read(target, filled, length, position + filled)).bytesRead
+      if (count === 0) break
+      filled += count
     }
     return filled
   }
@@ -69,11 +71,14 @@ class NodeFile implements DiskFile {
     let rest = buffers
     let written = 0
     while (written < size) {
-      const { bytesWritten } = await this.#handle.writev(rest, position + written)
-      if (bytesWritten === 0)
+      const at = position + written
+      const count = small.fits(size - written)
+        ? small.run(() => writevSync(this.#handle.fd, rest, at))
+        : (await this.#handle.writev(rest, at)).bytesWritten
+      if (count === 0)
         throw new Error(`${this.#path}: the system wrote 0 of ${size - written} bytes`)
-      written += bytesWritten
-      if (written < size) rest = withoutFirst(rest, bytesWritten)
+      written += count
+      if (written < size) rest = withoutFirst(rest, count)
     }
     return written
   }

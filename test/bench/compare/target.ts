@@ -9,6 +9,8 @@ import { startBroker } from '../../interop/support/broker-process.ts'
 export interface Target {
   readonly name: string
   readonly address: string
+  /** Its log directory. */
+  readonly data: string
   /** User and system time that the process has used. */
   processorSeconds(): number
   residentMegabytes(): number
@@ -21,13 +23,16 @@ const ticksPerSecond = 100
 export async function startOttla(name: string, args: readonly string[]): Promise<Target> {
   const data = mkdtempSync(join(tmpdir(), 'ottla-bench-'))
   const broker = await startBroker({ data, args })
-  return target(name, broker.address, {
-    pid: () => broker.child.pid ?? 0,
-    async close() {
-      await broker.stop()
-      rmSync(data, { recursive: true, force: true })
+  return target(
+    { name, address: broker.address, data },
+    {
+      pid: () => broker.child.pid ?? 0,
+      async close() {
+        await broker.stop()
+        rmSync(data, { recursive: true, force: true })
+      },
     },
-  })
+  )
 }
 
 export async function startKafka(
@@ -36,23 +41,24 @@ export async function startKafka(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Target> {
   const broker = await kafka.startBroker(settings)
-  return target(name, broker.address, {
-    pid: () => broker.pid,
-    async close() {
-      await broker.stop()
-      broker.remove()
+  return target(
+    { name, address: broker.address, data: broker.data },
+    {
+      pid: () => broker.pid,
+      async close() {
+        await broker.stop()
+        broker.remove()
+      },
     },
-  })
+  )
 }
 
 function target(
-  name: string,
-  address: string,
+  place: Pick<Target, 'name' | 'address' | 'data'>,
   { pid, close }: { pid: () => number; close: () => Promise<void> },
 ): Target {
   return {
-    name,
-    address,
+    ...place,
     processorSeconds() {
       const stat = readFileSync(`/proc/${pid()}/stat`, 'utf8')
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
