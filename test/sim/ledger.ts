@@ -6,6 +6,7 @@
 import type { Offset } from '../../lib/base/types.ts'
 import type { BatchHeader } from '../../lib/record/batch.ts'
 import { Violation } from './audit.ts'
+import { check, History } from './checker.ts'
 
 export interface SentRecord {
   /** Stored once at most, whatever is sent again. */
@@ -29,6 +30,7 @@ function producerOf(name: string): string {
 
 export class PartitionLedger {
   readonly name: string
+  readonly history: History
   /** By the record's name. */
   readonly sent = new Map<string, SentRecord>()
   /** Acknowledged for good, by offset. */
@@ -62,6 +64,7 @@ export class PartitionLedger {
     { isDurable, hasRetention }: { isDurable: boolean; hasRetention: boolean },
   ) {
     this.name = name
+    this.history = new History(name)
     this.isDurable = isDurable
     this.hasRetention = hasRetention
   }
@@ -85,6 +88,7 @@ export class PartitionLedger {
         `${this.name}: offset ${offset} was acknowledged for ${before} and for ${name}`,
       )
     }
+    if (isForGood) this.history.acknowledged.push({ name, offset })
     if (isForGood) this.acknowledged.set(offset, name)
     else this.written.set(offset, name)
   }
@@ -213,6 +217,15 @@ export class PartitionLedger {
         `${this.name} begins at ${start}, nobody asked for that (DeleteRecords up to ${this.trimAsked})`,
       )
     }
+  }
+
+  /** At the end: what clients did and were told, held against itself and the last reader. */
+  checkHistory(): void {
+    if (!this.isDurable) return
+    const isOnce = (name: string) =>
+      this.sent.get(name)?.isIdempotent === true && !this.#gaveUp.has(producerOf(name))
+    const [first] = check(this.history, isOnce)
+    if (first !== undefined) throw new Violation(first.kind, `the checker: ${first.text}`)
   }
 
   /** At the end: each record that was acknowledged without an offset is somewhere. */

@@ -5,6 +5,7 @@ import type { Offset } from '../../lib/base/types.ts'
 import { Consumer, type OutOfRange } from '../../lib/client/consumer.ts'
 import type { FetchedBatch } from '../../lib/client/fetched-batch.ts'
 import { Violation } from './audit.ts'
+import type { Step } from './checker.ts'
 import { ClientHost } from './client-host.ts'
 import type { Cluster, TopicPlan } from './cluster.ts'
 import { nameOf } from './ledger.ts'
@@ -44,6 +45,7 @@ export class ReaderHost extends ClientHost {
   protected override onKilled(): void {
     // Whoever comes back begins anew, and must read the same.
     this.#positions.fill(0)
+    for (const partition of this.#positions.keys()) this.#history(partition, { kind: 'begin' })
   }
 
   protected override async run(): Promise<void> {
@@ -78,7 +80,12 @@ export class ReaderHost extends ClientHost {
       this.simulation.world.fail(new Violation('nonmonotonic-poll', text))
     }
     this.#jumps[partition] = logStartOffset
+    this.#history(partition, { kind: 'jump', to: logStartOffset })
     return logStartOffset
+  }
+
+  #history(partition: number, step: Step): void {
+    this.cluster.ledger(this.topic.name, partition).history.step(this.name, step)
   }
 
   #onBatch(batch: FetchedBatch): void {
@@ -92,7 +99,9 @@ export class ReaderHost extends ClientHost {
           `${this.name} read offset ${offset} of ${ledger.name} after ${expected - 1}`,
         )
       }
-      ledger.onRead(offset, nameOf(value), this.name)
+      const name = nameOf(value)
+      this.#history(partition, { kind: 'read', offset, name })
+      ledger.onRead(offset, name, this.name)
       this.#positions[partition] = offset + 1
       this.simulation.counts.read++
     }

@@ -12,6 +12,7 @@ import { Cluster } from './cluster.ts'
 import { FaultPlan } from './fault-plan.ts'
 import { GroupHost } from './group-host.ts'
 import { GroupLedger } from './group-ledger.ts'
+import { LastReader } from './last-reader.ts'
 import { SimNetwork } from './network.ts'
 import { type ClusterPlan, drawPlan, type SimulationPlan } from './plan.ts'
 import { ProducerHost } from './producer-host.ts'
@@ -191,5 +192,21 @@ export class Simulation {
     await this.world.run(this.world.nowMs + 30_000, isUp)
     if (!isUp()) throw new Violation('liveness', 'no broker 30 s after the last crash')
     for (const cluster of this.clusters) cluster.auditAll({ isEnd: true })
+    await this.#readAgain()
+  }
+
+  /** What is there in the end, for the checker, which believes clients only. */
+  async #readAgain(): Promise<void> {
+    const readers = this.clusters.map(
+      (cluster) => new LastReader(`last${cluster.id}`, this, cluster),
+    )
+    for (const reader of readers) reader.start()
+    const unfinished = () => readers.find((reader) => reader.unfinished !== null)
+    await this.world.run(this.world.nowMs + 30_000, () => unfinished() === undefined)
+    const late = unfinished()
+    if (late !== undefined) throw new Violation('liveness', `${late.name} ${late.unfinished}`)
+    for (const { ledgers } of this.clusters) {
+      for (const ledger of ledgers.values()) ledger.checkHistory()
+    }
   }
 }
