@@ -85,7 +85,8 @@ export class Cluster {
   }
 
   /** What is to be committed may have been read only. */
-  #onRequest({ api, request }: Parameters<Interceptor>[0]): void {
+  #onRequest({ api, apiVersion, clientId, request }: Parameters<Interceptor>[0]): void {
+    this.world.note('request', apiVersion, `${clientId} ${api.name}`)
     if (api !== OffsetCommit) return
     const { groupId, topics } = request as RequestOf<typeof OffsetCommit>
     const group = this.groups.get(groupId)
