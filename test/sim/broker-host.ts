@@ -131,7 +131,7 @@ export class BrokerHost {
   /** Whether a fault that was injected in this life may be the reason. */
   #isExplained(error: unknown): boolean {
     if (this.machine.faults.failureCount > this.#failuresBefore) return true
-    if (this.machine.disk.capacityBytes < 1 << 28) return true
+    if (this.machine.disk.capacityBytes < 1 << 28 || /ENOSPC/.test(String(error))) return true
     return this.hasRot && error instanceof DataDirectoryError
   }
 

@@ -94,6 +94,8 @@ export class ProducerHost extends ClientHost {
 
   #onDelivery({ topic, partition, baseOffset, tags, error }: DeliveryReport): void {
     const { simulation, plan } = this
+    const said = `${this.name} ${topic}-${partition} ${tags[0]}-${tags.at(-1)}`
+    simulation.world.note(error === null ? 'acknowledged' : 'given up', baseOffset, said)
     this.#outstanding -= tags.length
     // Given up before its partition was known.
     if (partition < 0) return

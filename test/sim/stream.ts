@@ -16,6 +16,8 @@ interface Sent {
 }
 
 const highWaterBytes = 64 * 1024
+/** How often a system sends again what nobody acknowledges. */
+const resendMs = 1000
 
 export class SimStream implements Stream {
   readonly local: Address
@@ -137,9 +139,15 @@ export class SimStream implements Stream {
     this.#pump()
   }
 
-  /** Bytes for a connection that is not there any more: a machine that is up says so. */
+  /**
+   * Bytes for a connection that is not there any more: a machine that is up says so; for one that is
+   * down they are sent again and again.
+   */
   #refuse(): void {
-    if (this.process.machine.process !== null) this.#send(() => this.peer?.reset())
+    const { peer } = this
+    if (peer === null || peer.isClosed || !peer.process.isAlive) return
+    if (this.process.machine.process !== null) this.#send(() => peer.reset())
+    else this.#network.world.after(resendMs, () => this.#refuse())
   }
 
   receiveEnd(): void {

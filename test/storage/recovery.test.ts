@@ -332,3 +332,18 @@ test('what a failed sync left in the page cache only is on the disk once the log
   await scenario.crash()
   assert.equal(await scenario.texts(), texts)
 })
+
+test('after a crash the last five batches of a producer are known, also those before the snapshot', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 300 }).open()
+  for (let n = 0; n < 7; n++) {
+    await scenario.append({ producerId: 5, baseSequence: n, values: [`v${n}`] })
+  }
+  await scenario.env.clock.settle()
+  await scenario.crash()
+  assert.ok(scenario.log.segments.length > 2)
+  for (let n = 2; n < 7; n++) {
+    const again = batchOf({ producerId: 5, baseSequence: n, values: [`v${n}`] })
+    const { isDuplicate, baseOffset } = scenario.log.append(again, { leaderEpoch: 0 })
+    assert.equal([isDuplicate, baseOffset], [true, n])
+  }
+})
