@@ -24,7 +24,7 @@ export const planted = {
   producersLostByRetention: false,
   /** Small files are renamed into place before their bytes are synced. */
   checkpointUnsynced: false,
-  /** The clean mark is not removed for good before logs are used. */
+  /** The clean mark stays while the logs are used: a crash is taken for a clean stop. */
   cleanMarkBelieved: false,
   /** A start takes logs for durable whose directories only the page cache knows. */
   logDirectoryUnsynced: false,

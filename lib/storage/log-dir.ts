@@ -273,10 +273,11 @@ export class LogDir implements LogHost {
   async #beginUse(): Promise<void> {
     if (this.#isInUse) return
     this.#isInUse = true
-    if (this.isClean) await this.env.disk.remove(`${this.path}/${cleanShutdownFile}`)
+    if (this.isClean && !planted.cleanMarkBelieved) {
+      await this.env.disk.remove(`${this.path}/${cleanShutdownFile}`)
+    }
     // After a kill also a log's directory may be known to the cache only.
-    const isLeft = this.isClean ? planted.cleanMarkBelieved : planted.logDirectoryUnsynced
-    if (!isLeft) await this.env.disk.syncDir(this.path)
+    if (!planted.logDirectoryUnsynced) await this.env.disk.syncDir(this.path)
   }
 
   #startTimers(): void {

@@ -423,7 +423,7 @@ async function startOverBeyondEnd(loading: Loading): Promise<void> {
 
 /** The checkpoint's epochs; when it is damaged, those that the batches name. */
 async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
-  const { host, directory, segments } = loading
+  const { host, directory } = loading
   const bytes = await readFile(host.env.disk, `${directory}/${leaderEpochFile}`)
   try {
     if (bytes !== null && bytes.length > 0) return decodeLeaderEpochs(bytes)
@@ -431,6 +431,10 @@ async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
     if (!(error instanceof DecodeError)) throw error
     host.env.log.warn('log.epochs.rebuilt', { directory, error: error.message })
   }
+  return epochsOfBatches(loading)
+}
+
+async function epochsOfBatches({ segments }: Loading): Promise<EpochEntry[]> {
   const epochs = new LeaderEpochCache()
   for (const segment of segments) {
     await segment.use((file) =>
@@ -445,8 +449,18 @@ async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
 
 /** Cuts the epochs to what the log holds, and writes the file if that changed it. */
 async function settleEpochs(loading: Loading, logStartOffset: Offset): Promise<void> {
-  const { epochs, endOffset, host, directory } = loading
-  epochs.cutBeyond(endOffset)
+  const { endOffset, host, directory } = loading
+  loading.epochs.cutBeyond(endOffset)
+  const [first] = loading.epochs.entries
+  // Cut at a log start that a crash took back: the file was replaced, the checkpoint was not yet.
+  if (
+    !loading.isClean &&
+    endOffset > logStartOffset &&
+    !(first && first.startOffset <= logStartOffset)
+  ) {
+    loading.epochs = new LeaderEpochCache(await epochsOfBatches(loading))
+  }
+  const { epochs } = loading
   epochs.truncateFromStart(logStartOffset)
   const path = `${directory}/${leaderEpochFile}`
   const before = await readFile(host.env.disk, path)

@@ -39,6 +39,8 @@ export class DiskFaults {
   slowness = 1
   /** Operations left that fail with EIO, of these kinds. */
   #failing: Failing | null = null
+  #trap: { readonly operation: DiskOperation; left: number; readonly spring: () => void } | null =
+    null
   /** How many operations failed. */
   failureCount = 0
   readonly #machine: Machine
@@ -57,9 +59,22 @@ export class DiskFaults {
     this.#failing = { operations, where, left: count }
   }
 
+  /** Calls `spring` when so many operations of this kind have been done: right after the last of them. */
+  setTrap(operation: DiskOperation, count: number, spring: () => void): void {
+    this.#trap = { operation, left: count, spring }
+  }
+
   heal(): void {
     this.slowness = 1
     this.#failing = null
+    this.#trap = null
+  }
+
+  #step(operation: DiskOperation): void {
+    const trap = this.#trap
+    if (trap?.operation !== operation || --trap.left > 0) return
+    this.#trap = null
+    this.#machine.world.after(0, trap.spring)
   }
 
   before(operation: DiskOperation, path: string): Promise<void> {
@@ -79,6 +94,7 @@ export class DiskFaults {
         world.note(operation, isFailing ? 1 : 0, `${name}:${path}`)
         if (isFailing) reject(nativeError('EIO', operation, path))
         else resolve()
+        this.#step(operation)
       })
     })
   }

@@ -1,5 +1,6 @@
 /** Lets the faults of a plan happen, each kind at times of its own. */
 
+import type { DiskOperation } from '../../lib/io/memory/disk.ts'
 import { type Random, randomBelow } from '../../lib/io/random.ts'
 import type { Cluster } from './cluster.ts'
 import type { FaultKind } from './plan.ts'
@@ -17,15 +18,10 @@ export class FaultPlan {
   }
 
   start(): void {
-    const { clusters, world } = this.#simulation
+    const { clusters } = this.#simulation
     // Killed while it starts for the first time, and without power soon after.
-    if (chance(this.#random, 0.2)) {
-      for (const cluster of clusters) {
-        world.after(between(this.#random, 0, 60), () => {
-          this.#crash('kill', cluster)
-          this.#followUp(cluster, 4000)
-        })
-      }
+    for (const cluster of clusters) {
+      if (chance(this.#random, 0.3)) this.#trap(cluster)
     }
     for (const [kind, meanMs] of this.#simulation.plan.faults) this.#schedule(kind, meanMs)
   }
@@ -54,6 +50,8 @@ export class FaultPlan {
       case 'kill':
       case 'power':
         return this.#crash(kind, cluster)
+      case 'crash-at':
+        return this.#trap(cluster)
       case 'restart':
         void host.stop().then(() => world.after(between(random, 0, 3000), () => host.start()))
         if (chance(random, 0.4)) this.#followUp(cluster, 6000)
@@ -82,26 +80,32 @@ export class FaultPlan {
         if (back) network.clog(machine.name, client, ms)
         return
       }
-      case 'slow-disk':
+      case 'lost-answers':
+        network.loseAnswers(machine.name, between(random, 10, 1500))
+        return
+      case 'slow-disk': {
         machine.faults.slowness = pick(random, [5, 30, 300])
-        world.after(between(random, 100, 5000), () => {
+        const ms = between(random, 100, 5000)
+        world.after(ms, () => {
           machine.faults.slowness = 1
         })
+        if (chance(random, 0.4)) this.#followUp(cluster, ms)
         return
-      case 'eio':
-        machine.faults.failNext(
-          pick(random, [
-            ['sync'],
-            ['sync'],
-            ['write'],
-            ['read'],
-            ['rename', 'syncDir'],
-            ['open', 'remove'],
-          ]),
-          { count: 1 + randomBelow(random, 2), where: pick(random, ['', '', 'metadata/']) },
-        )
+      }
+      case 'eio': {
+        const where = pick(random, ['', '', 'metadata/'])
+        const others: DiskOperation[][] = [
+          ['write'],
+          ['read'],
+          ['rename', 'syncDir'],
+          ['open', 'remove'],
+        ]
+        const operations =
+          where === '' && chance(random, 0.6) ? pick(random, others) : ['sync' as const]
+        machine.faults.failNext(operations, { count: 1 + randomBelow(random, 2), where })
         if (chance(random, 0.4)) this.#followUp(cluster, 6000)
         return
+      }
       case 'full-disk':
         machine.disk.capacityBytes = machine.disk.usedBytes + randomBelow(random, 20_000)
         world.after(between(random, 100, 5000), () => {
@@ -143,6 +147,24 @@ export class FaultPlan {
           if (!this.#isOver) this.#crash(pick(random, ['kill', 'power']), cluster)
         })
       }
+    })
+  }
+
+  /** A crash right after a disk operation of some kind, then perhaps another. */
+  #trap(cluster: Cluster): void {
+    const random = this.#random
+    const operation = pick(random, [
+      'rename',
+      'syncDir',
+      'remove',
+      'open',
+      'sync',
+      'write',
+    ] as const)
+    cluster.host.machine.faults.setTrap(operation, 1 + randomBelow(random, 8), () => {
+      if (this.#isOver) return
+      this.#crash(pick(random, ['kill', 'kill', 'power']), cluster)
+      if (chance(random, 0.6)) this.#followUp(cluster, 4000)
     })
   }
 

@@ -29,6 +29,8 @@ export class SimNetwork {
   delayMs = 1
   /** Share of the pieces that are cut in two or more. */
   splitShare = 0.1
+  /** Until when answers of a machine are lost, most of them, with their connections. */
+  readonly #losing = new Map<string, number>()
   readonly #listening = new Map<number, Listening>()
   readonly streams = new Set<SimStream>()
   /** Until when nothing passes, by `from>to`. */
@@ -51,7 +53,18 @@ export class SimNetwork {
     this.#clogged.set(`${from}>${to}`, this.world.nowMs + ms)
   }
 
+  loseAnswers(from: string, ms: number): void {
+    this.#losing.set(from, this.world.nowMs + ms)
+  }
+
+  /** Whether what this process writes now is lost. */
+  losesAnswerOf({ machine }: Process): boolean {
+    if ((this.#losing.get(machine.name) ?? 0) <= this.world.nowMs) return false
+    return chance(this.random, 0.5)
+  }
+
   heal(): void {
+    this.#losing.clear()
     this.#clogged.clear()
     this.delayMs = 1
   }

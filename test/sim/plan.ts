@@ -12,9 +12,11 @@ import { between, chance, pick } from './world.ts'
 export const faultKinds = [
   'kill',
   'power',
+  'crash-at',
   'restart',
   'cut',
   'clog',
+  'lost-answers',
   'slow-disk',
   'eio',
   'full-disk',
@@ -102,7 +104,7 @@ function drawTopic(random: Random, name: string): TopicPlan {
     'file.delete.delay.ms': '1000',
   }
   if (chance(random, 0.3)) configs['retention.bytes'] = String(pick(random, [5000, 50_000]))
-  if (chance(random, 0.1)) configs['ottla.durability'] = 'replicated'
+  if (chance(random, 0.15)) configs['ottla.durability'] = 'replicated'
   if (chance(random, 0.1)) configs['message.timestamp.type'] = 'LogAppendTime'
   return {
     name,
@@ -130,6 +132,6 @@ function drawProducer(random: Random, name: string, topic: TopicPlan): ProducerP
     acks: isIdempotent || chance(random, 0.6) ? -1 : pick(random, [0, 1]),
     pauseMs: between(random, 5, 400),
     burstMax: pick(random, [1, 5, 30]),
-    valueBytesMax: pick(random, [1, 50, 1000]),
+    valueBytesMax: pick(random, [1, 50, 50, 1000, 5000]),
   }
 }

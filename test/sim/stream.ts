@@ -74,6 +74,10 @@ export class SimStream implements Stream {
       if (onFlushed) this.#soon(onFlushed)
       return
     }
+    if (this.#network.losesAnswerOf(this.process)) {
+      if (onFlushed) this.#soon(onFlushed)
+      return this.#network.cut(this)
+    }
     const bytes = Uint8Array.from(Buffer.concat(chunks))
     this.lastWrite = bytes
     this.#pendingBytes += bytes.length

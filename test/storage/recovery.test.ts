@@ -340,10 +340,26 @@ test('after a crash the last five batches of a producer are known, also those be
   }
   await scenario.env.clock.settle()
   await scenario.crash()
-  assert.ok(scenario.log.segments.length > 2)
+  assert.ok(scenario.log.segments.length > 1)
   for (let n = 2; n < 7; n++) {
     const again = batchOf({ producerId: 5, baseSequence: n, values: [`v${n}`] })
     const { isDuplicate, baseOffset } = scenario.log.append(again, { leaderEpoch: 0 })
     assert.equal([isDuplicate, baseOffset], [true, n])
   }
+})
+
+test('epochs that were cut at a log start that a crash took back are found again in the batches', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 150 }).open()
+  for (let epoch = 0; epoch < 6; epoch++) await scenario.append({}, epoch)
+  const { entries } = scenario.log.leaderEpochs
+  scenario.env.disk.beforeEach = (_, path) => {
+    const isStart = path.includes('log-start-offset-checkpoint')
+    return isStart ? new Promise(() => {}) : undefined
+  }
+  void scenario.log.advanceLogStart(4)
+  await scenario.env.clock.settle()
+  scenario.env.disk.beforeEach = () => {}
+  await scenario.crash()
+  assert.is(scenario.log.logStartOffset, 0)
+  assert.equal(scenario.log.leaderEpochs.entries, entries)
 })
