@@ -84,6 +84,7 @@ export class Log {
   readonly #writer: LogWriter
   readonly #durability: LogDurability
   readonly #readFailures: ReadFailures
+  readonly #resumes = new GatheringTask(() => this.#resume())
   readonly #epochSaves = new GatheringTask(() => this.#saveLeaderEpochs())
   #directory: string
   #config: LogConfig
@@ -183,7 +184,7 @@ export class Log {
     for (const segment of this.#segments) size += segment.sizeBytes
     return size
   }
-  /** Oldest first. For retention, compaction and inspection. */
+  /** Oldest first. */
   get segments(): readonly Segment[] {
     return this.#segments
   }
@@ -243,9 +244,8 @@ export class Log {
   }
 
   #offlineError(): KafkaError {
-    const cause = this.#failure
-    const message = `${this.name} is offline: ${cause?.message}`
-    return new KafkaError('KAFKA_STORAGE_ERROR', message, { cause })
+    const message = `${this.name} is offline: ${this.#failure?.message}`
+    return new KafkaError('KAFKA_STORAGE_ERROR', message, { cause: this.#failure })
   }
 
   #answerAgain(batch: ProducerBatch): AppendInfo {
@@ -507,8 +507,12 @@ export class Log {
     }
   }
 
-  /** After a full disk: cuts what was half written and takes appends again. */
-  async resume(): Promise<void> {
+  /** After a full disk: cuts what was half written and takes appends again; a second cut would take those. */
+  resume(): Promise<void> {
+    return this.#resumes.request()
+  }
+
+  async #resume(): Promise<void> {
     if (!this.#isFull || this.#failure !== null) return
     await this.truncateTo(this.#writtenEndOffset)
     this.#isFull = false
@@ -576,9 +580,9 @@ export class Log {
   }
 
   async #saveSnapshot(): Promise<void> {
+    const path = `${this.#directory}/${segmentFileName(this.#logEndOffset, fileSuffix.snapshot)}`
     const bytes = encodeProducerSnapshot(this.#producers.entries())
-    const name = segmentFileName(this.#logEndOffset, fileSuffix.snapshot)
-    await writeFileAtomic(this.#host.env.disk, `${this.#directory}/${name}`, bytes)
+    await writeFileAtomic(this.#host.env.disk, path, bytes)
   }
 
   /** Closes the files as they are. For a log that is removed or whose disk failed. */

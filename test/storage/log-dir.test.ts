@@ -492,3 +492,27 @@ test('a start that fails while the logs are loaded leaves no clean mark', async 
   await scenario.open()
   assert.is(scenario.dir.isClean, false)
 })
+
+test('a log that has space again is cut once, however often space is seen', async () => {
+  const scenario = await new Scenario().open()
+  const { disk } = scenario.env
+  await scenario.append()
+  disk.beforeEach = (operation, path) => {
+    if (operation === 'write' && path.endsWith('.log')) throw nativeError('ENOSPC', 'write', path)
+  }
+  await rejection(scenario.append())
+  let release = () => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  let cuts = 0
+  disk.beforeEach = (operation, path) => {
+    const isCut = operation === 'truncate' && path.endsWith('.log')
+    return isCut && ++cuts > 1 ? held : undefined
+  }
+  const [first, second] = [scenario.log.resume(), scenario.log.resume()]
+  await first
+  await scenario.append({ values: ['after'] })
+  release()
+  await second
+  assert.equal(await scenario.texts(), ['0:v', '1:after'])
+  assert.is(scenario.log.logEndOffset, 2)
+})
