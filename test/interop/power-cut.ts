@@ -58,7 +58,13 @@ async function verify(address: string, writers: readonly Writer[]): Promise<Cont
 
 let broker = await start()
 const { address } = broker
-const place = (name: string, partition: number) => ({ name, address, topic, partition })
+const place = (name: string, partition: number) => ({
+  name,
+  address,
+  topic,
+  partition,
+  perTick: 15,
+})
 const writers: Writer[] = [
   new LibraryWriter(place('library', 0)),
   new CommandWriter(place('ottla', 1)),
