@@ -66,6 +66,7 @@ export const brokerRun = command({
 async function startBroker(context: CommandContext, args: Args<typeof options>): Promise<Broker> {
   const configs = await brokerConfigs(context, args)
   const path = args.data === undefined ? '/memory' : context.path(args.data)
+  context.processes.prepareToServe()
   const disk = args.data === undefined ? new MemoryDisk() : context.env.disk
   try {
     return await Broker.start({

@@ -122,6 +122,7 @@ async function startBroker(
 ): Promise<Broker> {
   const configs = await brokerConfigs(context, args)
   const log = await context.log()
+  context.processes.prepareToServe()
   const disk = await diskFor(context, args, path)
   if (!isLoopback(args.listen.host)) {
     log.warn('insecure-listener', {

@@ -8,6 +8,8 @@ export interface Processes {
   readonly packageFolder: string
   /** Changes with each start of the machine, so that an old pid is not taken for a live process; '' where unknown. */
   bootId(): Promise<string>
+  /** Tunes this process for a life of serving requests. Call it once, early; nothing depends on it. */
+  prepareToServe(): void
   isAlive(pid: number): boolean
   /** False when there is no such process; throws EPERM when it belongs to another user. */
   signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): boolean
