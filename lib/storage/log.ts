@@ -164,7 +164,6 @@ export class Log {
   }
   /** What comes before is synced with its indexes; recovery begins in the segment that holds it. */
   get recoveryPoint(): Offset {
-    // Once offline nothing moves any more.
     if (this.#failure === null) this.#recoveryPoint = this.#durability.recoveryPoint
     return this.#recoveryPoint
   }
@@ -464,7 +463,6 @@ export class Log {
     this.#generation++
     const start = this.#segments[0]?.baseOffset ?? this.#logEndOffset
     for (const segment of dropped) this.#forget(segment)
-    if (planted.producersLostByRetention) this.#producers.clear()
     if (start > this.#logStartOffset) {
       this.#logStartOffset = start
       this.leaderEpochs.truncateFromStart(start)

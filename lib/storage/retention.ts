@@ -4,6 +4,7 @@
  * Source: apache/kafka: storage/.../log/UnifiedLog.java deleteOldSegments.
  */
 
+import { planted } from '../base/planted.ts'
 import type { Offset } from '../base/types.ts'
 import type { Log } from './log.ts'
 
@@ -48,5 +49,6 @@ export async function applyRetention(
   // Segments may have been added meanwhile, but if any was taken the count no longer holds.
   if (count === 0 || log.segments[0] !== before[0]) return 0
   await log.deleteOldest(count)
+  if (planted.producersLostByRetention) log.producers.clear()
   return count
 }

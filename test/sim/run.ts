@@ -67,6 +67,7 @@ class Threads {
     const result = await new Promise<Result>((resolve, reject) => {
       worker.once('message', resolve)
       worker.once('error', reject)
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
       worker.postMessage(task)
     })
     worker.removeAllListeners('error')
@@ -221,6 +222,7 @@ async function main(): Promise<boolean> {
 if (isMainThread) process.exit((await main()) ? 0 : 1)
 else {
   parentPort?.on('message', (task: Task) => {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has none
     void simulate(task).then((result) => parentPort?.postMessage(result))
   })
 }
