@@ -42,7 +42,7 @@ import {
   metaPropertiesFile,
   recoveryPointFile,
 } from './checkpoint.ts'
-import { claimDirectory, DataDirectoryError } from './data-directory.ts'
+import { claimDirectory, DataDirectoryError, syncParents } from './data-directory.ts'
 import { asError, isDiskFailure } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
@@ -276,8 +276,10 @@ export class LogDir implements LogHost {
     if (this.isClean && !planted.cleanMarkBelieved) {
       await this.env.disk.remove(`${this.path}/${cleanShutdownFile}`)
     }
-    // After a kill also a log's directory may be known to the cache only.
-    if (!planted.logDirectoryUnsynced) await this.env.disk.syncDir(this.path)
+    // After a kill the directories of logs, and ours, may be known to the cache only.
+    if (planted.logDirectoryUnsynced) return
+    await this.env.disk.syncDir(this.path)
+    if (!this.isClean) await syncParents(this.env, this.path)
   }
 
   #startTimers(): void {

@@ -214,3 +214,25 @@ test('a log whose topic id cannot be read is offline, and there again when it ca
   assert.ok((await third.fetch('a', 0)).bytes.includes('kept'))
   assert.is((await third.produce('a', batch(['next']))).baseOffset, 1)
 })
+
+test('a new directory that only the page cache knew is on the disk after the next start', async () => {
+  const env = memoryEnv()
+  // Killed before the directory above was synced.
+  env.disk.beforeEach = (operation, path) =>
+    operation === 'syncDir' && path === '/' ? new Promise(() => {}) : undefined
+  void Scenario.start({ env, topics: ['a:1'] })
+  await env.clock.settle()
+  env.disk.beforeEach = () => {}
+  env.disk.killProcess()
+  const world = await Scenario.start({
+    env: { ...env, network: memoryEnv().network },
+    topics: ['a:1'],
+  })
+  await world.produce('a', batch(['kept']))
+  env.disk.crash()
+  const after = await Scenario.start({
+    env: { ...env, network: memoryEnv().network },
+    topics: ['a:1'],
+  })
+  assert.ok((await after.fetch('a', 0)).bytes.includes('kept'))
+})

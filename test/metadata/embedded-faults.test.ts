@@ -275,3 +275,19 @@ test('what a failed sync left in the page cache only is on the disk once the sto
   env.disk.crash()
   assert.equal(await keysOf(await openEmbeddedStore({ env, path })), [...found, 'l=1'])
 })
+
+test('files that only the cached directory knew are on the disk once the store is opened again', async () => {
+  const env = await newEnv()
+  env.disk.beforeEach = (operation, at) =>
+    operation === 'syncDir' && at === path ? new Promise(() => {}) : undefined
+  void openEmbeddedStore({ env, path })
+  await env.clock.settle()
+  env.disk.beforeEach = () => {}
+  env.disk.killProcess()
+  // The broker syncs what is above.
+  await env.disk.syncDir('/data')
+  const store = await openEmbeddedStore({ env, path })
+  assert.is(await put(store, 'k', '1'), 'ok')
+  env.disk.crash()
+  assert.equal(await keysOf(await openEmbeddedStore({ env, path })), ['k=1'])
+})

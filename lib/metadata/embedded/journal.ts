@@ -13,6 +13,7 @@
  *   from a torn write.
  * - What was read at the start is written once more: after a kill it may be in the page cache only, and
  *   after a sync that failed it stays there, counted as clean. With `closed` at its end only that is.
+ *   The same holds of the directory, when the files were replaced.
  * - Damage refuses to open. The broker then does not start and touches no log: metadata that
  *   "does not list" a partition must never be the reason to delete it.
  */
@@ -85,6 +86,7 @@ export class Journal {
     const from = planted.metadataTailBelieved ? endPosition : unsureFrom(scan)
     await file.writeAt([bytes.subarray(from, endPosition)], from)
     await file.sync()
+    await disk.syncDir(path)
     return { journal: new Journal(disk, path, { file, endPosition }), state }
   }
 
