@@ -46,6 +46,7 @@ import { claimDirectory, DataDirectoryError, syncParents } from './data-director
 import { asError, isDiskFailure } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
+import { inLanes } from './lanes.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
@@ -73,8 +74,6 @@ export interface LogDirOptions {
 
 const checkpointEveryMs = 5_000
 const firstRetentionMs = 30_000
-/** Logs loaded or closed at a time. */
-const lanes = 8
 /** Syncs under way at a time: one of libuv's four threads stays free for writes and reads. */
 const syncsMax = 3
 /** Kafka's own metadata log: read when a directory is adopted, never served. */
@@ -567,14 +566,6 @@ async function readCheckpoint(env: Env, path: string): Promise<Map<string, Offse
     offsets.clear()
   }
   return offsets
-}
-
-async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items]
-  const lane = async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
-  }
-  await Promise.all(Array.from({ length: lanes }, lane))
 }
 
 function isFull(error: unknown): boolean {

@@ -31,6 +31,7 @@ import {
   patchOffsetAndEpoch,
   type RecordBatch,
 } from '../record/batch.ts'
+import type { AppendInfo } from './append-info.ts'
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
 import { asError, isDiskFailure } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
@@ -54,20 +55,9 @@ import { ReadFailures } from './read-failures.ts'
 import { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, segmentFileName } from './segment-files.ts'
 
+export type { AppendInfo } from './append-info.ts'
 export type { LogConfig } from './log-config.ts'
 export type { LogPosition, LogRead, ReadOptions, TimestampedOffset } from './log-reader.ts'
-
-export interface AppendInfo {
-  readonly baseOffset: Offset
-  readonly lastOffset: Offset
-  /** -1 unless the topic has LogAppendTime. */
-  readonly logAppendTimeMs: number
-  readonly logStartOffset: Offset
-  /** The batch was in the log already; the offsets are those of the first time. */
-  readonly isDuplicate: boolean
-  /** Resolves when the batch is written; KAFKA_STORAGE_ERROR when that failed. */
-  readonly written: Promise<void>
-}
 
 const relativeOffsetMax = 0x7fffffff
 
