@@ -287,7 +287,8 @@ export class LogDir implements LogHost {
       await this.retain()
       this.#every('retention', this.#config['log.retention.check.interval.ms'], retain)
     }
-    this.#after('retention', firstRetentionMs, () => void retain().catch(() => {}))
+    const firstMs = Math.min(firstRetentionMs, this.#config['log.retention.check.interval.ms'])
+    this.#after('retention', firstMs, () => void retain().catch(() => {}))
     void this.#floor.start()
   }
 

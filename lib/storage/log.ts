@@ -520,7 +520,10 @@ export class Log {
     const active = this.#segments.at(-1)
     assert(active !== undefined, `${this.name}: cut to nothing`)
     await active.create()
-    await active.truncate(await this.#reader.positionIn(active, offset))
+    // The written end needs no looking for: headers on the way there may be rotten.
+    const isEnd = offset === this.#writtenEndOffset
+    const position = isEnd ? active.writtenBytes : await this.#reader.positionIn(active, offset)
+    await active.truncate(position)
     await disk.syncDir(this.#directory)
     this.#active = active
     this.#logEndOffset = offset

@@ -516,3 +516,20 @@ test('a log that has space again is cut once, however often space is seen', asyn
   assert.equal(await scenario.texts(), ['0:v', '1:after'])
   assert.is(scenario.log.logEndOffset, 2)
 })
+
+test('a log that has space again is cut at its end, also when a header before it is rotten', async () => {
+  const scenario = await new Scenario().open()
+  const { disk } = scenario.env
+  for (const value of ['a', 'b', 'c']) await scenario.append({ values: [value] })
+  const path = `${scenario.log.directory}/00000000000000000000.log`
+  const size = disk.file(path)?.size ?? 0
+  disk.beforeEach = (operation, at) => {
+    if (operation === 'write' && at.endsWith('.log')) throw nativeError('ENOSPC', 'write', at)
+  }
+  await rejection(scenario.append())
+  disk.beforeEach = () => {}
+  // The second batch says that it reaches far beyond the third.
+  disk.file(path)?.rot(size / 3 + 24, 1)
+  await scenario.log.resume()
+  assert.is(disk.file(path)?.size, size)
+})
