@@ -132,6 +132,8 @@ for (const load of loads) {
   for (let round = 0; round < rounds; round++) {
     for (const mode of modes) rows.get(mode)?.push(await run(mode, load))
   }
-  for (const mode of modes) results.push(median(rows.get(mode) ?? []))
+  const medians = modes.map((mode) => median(rows.get(mode) ?? []))
+  console.table(medians)
+  results.push(...medians)
 }
 console.table(results)
