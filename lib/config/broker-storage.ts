@@ -252,6 +252,22 @@ export const brokerStorageSettings = {
       doc: topicSettings['ottla.durability'].doc,
     }),
   ),
+  'ottla.journal.file.bytes': int(64 * 1024 * 1024, {
+    min: 64 * 1024,
+    max: 1024 * 1024 * 1024,
+    unit: 'bytes',
+    doc: 'Size of a file of the journal that makes appends with ottla.durability=fsync durable.',
+  }),
+  'ottla.journal.max.bytes': long(256 * 1024 * 1024, {
+    min: 0,
+    unit: 'bytes',
+    doc: 'How much journal there may be, all of which is read after a crash; 0 means none: each log is synced by itself.',
+  }),
+  'ottla.journal.checkpoint.interval.ms': int(5000, {
+    min: 1,
+    unit: 'ms',
+    doc: 'How long journalled records may wait until they are synced in their segments too.',
+  }),
   'ottla.disk.floor.bytes': long(-1, {
     min: -1,
     unit: 'bytes',

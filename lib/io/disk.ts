@@ -19,6 +19,8 @@ export interface DiskLock {
 }
 
 export interface Disk {
+  /** Nothing outlives the process: there is nothing to make durable. */
+  readonly isVolatile?: boolean
   open(path: string, mode: OpenMode): Promise<DiskFile>
   /** Replaces `to` when it exists. */
   rename(from: string, to: string): Promise<void>

@@ -1,7 +1,8 @@
 /**
  * The small text files of a log dir, all replaced atomically.
  *
- *   recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint:
+ *   recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint,
+ *   cleaner-offset-checkpoint:
  *       0 \n <number of lines> \n (<topic> <partition> <offset> \n)*
  *   partition.metadata:      version: 0 \n topic_id: <22 characters>
  *   meta.properties:         version=1, cluster.id, node.id, directory.id, one per line;
@@ -14,12 +15,20 @@
 
 import { utf8, utf8Text } from '../base/bytes.ts'
 import { DecodeError } from '../base/errors.ts'
-import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
+import {
+  type Offset,
+  type TopicId,
+  type TopicPartition,
+  topicPartitionName,
+} from '../base/types.ts'
 import { uuidToBytes } from '../base/uuid.ts'
+import { readFile } from '../io/disk.ts'
+import type { Env } from '../io/env.ts'
 
 export const recoveryPointFile = 'recovery-point-offset-checkpoint'
 export const logStartFile = 'log-start-offset-checkpoint'
 export const highWatermarkFile = 'replication-offset-checkpoint'
+export const cleanerOffsetFile = 'cleaner-offset-checkpoint'
 export const cleanShutdownFile = '.kafka_cleanshutdown'
 export const metaPropertiesFile = 'meta.properties'
 
@@ -60,6 +69,23 @@ export function decodeOffsetCheckpoint(bytes: Uint8Array): OffsetCheckpointEntry
     }
     return { topic, partition: Number(match?.[2]), offset }
   })
+}
+
+/** The offsets in a file by the log's name; none when there is no file, or it cannot be read. */
+export async function readOffsetCheckpoint(env: Env, path: string): Promise<Map<string, Offset>> {
+  const offsets = new Map<string, Offset>()
+  const bytes = await readFile(env.disk, path)
+  if (bytes === null) return offsets
+  try {
+    for (const entry of decodeOffsetCheckpoint(bytes)) {
+      offsets.set(topicPartitionName(entry), entry.offset)
+    }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    env.log.error('log.checkpoint.unreadable', { path, error: error.message })
+    offsets.clear()
+  }
+  return offsets
 }
 
 export function encodePartitionMetadata(topicId: TopicId): Uint8Array {

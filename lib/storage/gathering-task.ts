@@ -2,8 +2,6 @@
  * Work of which one run is under way at a time: what is asked for meanwhile is gathered in the next
  * run. Syncs of a log and rewrites of a checkpoint go through it, so one disk operation serves all
  * who wait.
- *
- * This is the seam for the journal: who makes appended bytes durable is the `run` given here.
  */
 
 import { type Deferred, deferred } from '../base/deferred.ts'

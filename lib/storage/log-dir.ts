@@ -15,7 +15,7 @@
  */
 
 import { assert } from '../base/assert.ts'
-import { DecodeError, KafkaError } from '../base/errors.ts'
+import { KafkaError } from '../base/errors.ts'
 import { planted } from '../base/planted.ts'
 import {
   type Offset,
@@ -26,30 +26,33 @@ import {
 import { uuidFromBytes } from '../base/uuid.ts'
 import type { BrokerConfig } from '../config/broker.ts'
 import type { Timer } from '../io/clock.ts'
-import { type DiskLock, hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
+import { type DiskLock, readFile, writeFileAtomic } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
 import { BufferPool } from './buffer-pool.ts'
 import {
   cleanShutdownFile,
-  decodeOffsetCheckpoint,
   decodePartitionMetadata,
   encodeMetaProperties,
-  encodeOffsetCheckpoint,
   encodePartitionMetadata,
   highWatermarkFile,
   logStartFile,
   type MetaProperties,
   metaPropertiesFile,
+  readOffsetCheckpoint,
   recoveryPointFile,
 } from './checkpoint.ts'
 import { claimDirectory, DataDirectoryError, syncParents } from './data-directory.ts'
-import { asError, isDiskFailure } from './disk-failure.ts'
+import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
+import type { GroupCommit } from './journal/group-commit.ts'
+import { Journal, type JournalConfig } from './journal/journal.ts'
+import { journalKeyOf } from './journal/journal-block.ts'
 import { inLanes } from './lanes.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
+import { OffsetCheckpoints } from './offset-checkpoints.ts'
 import { createLogFiles, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
 import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
@@ -60,7 +63,15 @@ export { DataDirectoryError } from './data-directory.ts'
 export type LogDirConfig = Pick<
   BrokerConfig,
   'log.retention.check.interval.ms' | 'ottla.disk.floor.bytes' | 'producer.id.expiration.ms'
->
+> &
+  Partial<JournalConfig>
+
+/** What a log dir needs of the cleaner of its logs (cleaner/log-cleaner.ts). */
+export interface LogCleaning {
+  isCleaning(log: Log): boolean
+  /** Resolves when the log, which goes, is no longer worked on. */
+  release(log: Log): Promise<void>
+}
 
 export interface LogDirOptions {
   readonly env: Env
@@ -70,6 +81,8 @@ export interface LogDirOptions {
   readonly config: LogDirConfig
   /** Take over a directory that Apache Kafka wrote and stopped cleanly. */
   readonly adopt?: boolean
+  /** Segment files open at a time, when nobody holds more of them busy. */
+  readonly segmentFilesMax?: number
 }
 
 const checkpointEveryMs = 5_000
@@ -82,21 +95,25 @@ const metadataTopic = '__cluster_metadata'
 export class LogDir implements LogHost {
   readonly env: Env
   readonly path: string
-  readonly pool = new SegmentPool()
+  readonly pool: SegmentPool
   readonly buffers = new BufferPool()
+  readonly commits: GroupCommit
   /** Whether the last process stopped cleanly. */
   readonly isClean: boolean
   /** What is to be checkpointed as high watermarks; logs it does not name keep theirs. */
   highWatermarks: () => Iterable<[TopicPartition, Offset]> = () => []
+  /** Told of logs that go; retention leaves alone what it works on. */
+  cleaning: LogCleaning = { isCleaning: () => false, release: async () => {} }
   /** The dir went offline. */
   onOffline: (error: Error) => void = () => {}
+  readonly #journal: Journal
   readonly #lock: DiskLock
   readonly #floor: DiskFloor
   readonly #logs = new Map<string, Log>()
   readonly #recoveryPoints: Map<string, Offset>
   readonly #logStarts: Map<string, Offset>
   readonly #highWatermarks: Map<string, Offset>
-  readonly #written = new Map<string, Uint8Array>()
+  readonly #offsetFiles: OffsetCheckpoints
   readonly #logStartSaves = new GatheringTask(() => this.#saveLogStarts())
   readonly #checkpoints = new GatheringTask(() => this.#checkpoint())
   readonly #timers = new Map<string, Timer>()
@@ -115,7 +132,7 @@ export class LogDir implements LogHost {
   #syncWaiters: (() => void)[] = []
 
   private constructor(
-    { env, path, config }: LogDirOptions,
+    { env, path, config, segmentFilesMax }: LogDirOptions,
     found: {
       lock: DiskLock
       meta: MetaProperties
@@ -127,6 +144,8 @@ export class LogDir implements LogHost {
   ) {
     this.env = env
     this.path = path
+    this.#offsetFiles = new OffsetCheckpoints(env.disk, path)
+    this.pool = new SegmentPool(segmentFilesMax === undefined ? {} : { openMax: segmentFilesMax })
     this.isClean = found.isClean
     this.#config = config
     this.#lock = found.lock
@@ -136,6 +155,14 @@ export class LogDir implements LogHost {
     this.#highWatermarks = found.highWatermarks
     this.#floor = new DiskFloor(env, path, config['ottla.disk.floor.bytes'])
     this.#floor.onSpace = () => this.#onSpace()
+    this.#journal = new Journal({
+      env,
+      path,
+      directoryId: () => this.directoryId,
+      config: () => this.#config,
+      onFailure: (error) => this.#goOffline(error),
+    })
+    this.commits = this.#journal.commits
   }
 
   /**
@@ -152,9 +179,9 @@ export class LogDir implements LogHost {
         lock,
         meta,
         isClean: (await readFile(env.disk, `${path}/${cleanShutdownFile}`)) !== null,
-        recoveryPoints: await readCheckpoint(env, `${path}/${recoveryPointFile}`),
-        logStarts: await readCheckpoint(env, `${path}/${logStartFile}`),
-        highWatermarks: await readCheckpoint(env, `${path}/${highWatermarkFile}`),
+        recoveryPoints: await readOffsetCheckpoint(env, `${path}/${recoveryPointFile}`),
+        logStarts: await readOffsetCheckpoint(env, `${path}/${logStartFile}`),
+        highWatermarks: await readOffsetCheckpoint(env, `${path}/${highWatermarkFile}`),
       })
       await dir.#floor.look()
       return dir
@@ -232,6 +259,7 @@ export class LogDir implements LogHost {
       }
     }
     await this.#beginUse()
+    await this.#journal.read(this.isClean)
     await inLanes(found, async ({ topicPartition, directory }) => {
       const name = topicPartitionName(topicPartition)
       const { topicId, failure } = await this.#readTopicId(directory)
@@ -246,10 +274,15 @@ export class LogDir implements LogHost {
         isClean: this.isClean,
         recoveryPoint: this.#recoveryPoints.get(name) ?? 0,
         logStartOffset: this.#logStarts.get(name) ?? 0,
+        journal: this.#journal.tailOf(journalKeyOf({ topicId, topicPartition })),
       })
       if (state.failure !== null) this.#hasDamage = true
       this.#logs.set(name, new Log(state, config, this))
     })
+    if (this.#journal.hasTails) {
+      await this.#saveRecoveryPoints()
+      await this.#journal.begin()
+    }
     this.#isLoaded = true
     this.#startTimers()
     return [...this.#logs.values()]
@@ -308,7 +341,7 @@ export class LogDir implements LogHost {
     const nowMs = this.env.clock.nowMs()
     this.#noteHighWatermarks()
     for (const log of this.#logs.values()) {
-      if (log.failure !== null) continue
+      if (log.failure !== null || this.cleaning.isCleaning(log)) continue
       log.producers.expire(nowMs, this.producerExpirationMs)
       const highWatermark = this.#highWatermarks.get(log.name) ?? 0
       try {
@@ -332,6 +365,8 @@ export class LogDir implements LogHost {
     const directory = `${this.path}/${name}`
     try {
       await this.#beginUse()
+      // A log of this id that was here before is not to come back from the journal.
+      await this.commits.noteTruncation({ topicId, partition: topicPartition.partition }, 0)
       await disk.mkdir(making)
       const file = await disk.open(`${making}/${partitionMetadataFile}`, 'create')
       try {
@@ -375,6 +410,7 @@ export class LogDir implements LogHost {
     this.#highWatermarks.delete(name)
     const unique = this.env.random.bytes(16)
     const directory = `${this.path}/${markedDirectoryName(log.topicPartition, unique, mark)}`
+    await this.cleaning.release(log)
     try {
       await this.env.disk.rename(log.directory, directory)
       log.moveTo(directory)
@@ -427,7 +463,7 @@ export class LogDir implements LogHost {
   onFailure(log: { readonly name: string }, error: Error): void {
     // What fails under a log that was taken away says nothing about the disk.
     if (this.#logs.get(log.name) !== log || this.#isClosed) return
-    if (isFull(error)) {
+    if (isShortage(error)) {
       this.env.log.error('log.disk-full', { log: log.name, error: error.message })
       void this.#floor.look()
     } else this.#goOffline(error)
@@ -446,7 +482,11 @@ export class LogDir implements LogHost {
   #goOffline(error: Error): void {
     if (this.#failure !== null) return
     this.#failure = error
-    this.env.log.error('log.dir.offline', { path: this.path, error: error.message })
+    this.env.log.error('log.dir.offline', {
+      path: this.path,
+      error: error.message,
+      todo: 'repair the disk, then restart the broker',
+    })
     this.#stopTimers()
     for (const log of this.#logs.values()) log.goOffline(error)
     this.onOffline(error)
@@ -472,7 +512,7 @@ export class LogDir implements LogHost {
     for (const log of this.#logs.values()) {
       if (log.logStartOffset > 0) this.#logStarts.set(log.name, log.logStartOffset)
     }
-    await this.#writeCheckpoint(logStartFile, this.#logStarts)
+    await this.#offsetFiles.write(logStartFile, this.#logStarts)
   }
 
   #noteHighWatermarks(): void {
@@ -485,29 +525,19 @@ export class LogDir implements LogHost {
   async #checkpoint(): Promise<void> {
     if (this.#failure !== null) return
     this.#noteHighWatermarks()
-    for (const log of this.#logs.values()) this.#recoveryPoints.set(log.name, log.recoveryPoint)
     try {
-      await this.#writeCheckpoint(recoveryPointFile, this.#recoveryPoints)
-      await this.#writeCheckpoint(highWatermarkFile, this.#highWatermarks)
+      await this.#saveRecoveryPoints()
+      await this.#offsetFiles.write(highWatermarkFile, this.#highWatermarks)
       await this.#logStartSaves.request()
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
-      if (!isFull(error)) this.#goOffline(asError(error))
+      if (!isShortage(error)) this.#goOffline(asError(error))
     }
   }
 
-  /** Replaces a checkpoint unless it would read the same. */
-  async #writeCheckpoint(file: string, offsets: ReadonlyMap<string, Offset>): Promise<void> {
-    const entries = []
-    for (const [name, offset] of offsets) {
-      const named = directoryKind(name)
-      if (named.kind === 'log') entries.push({ ...named.topicPartition, offset })
-    }
-    const bytes = encodeOffsetCheckpoint(entries)
-    const before = this.#written.get(file)
-    if (before !== undefined && Buffer.compare(before, bytes) === 0) return
-    await writeFileAtomic(this.env.disk, `${this.path}/${file}`, bytes)
-    this.#written.set(file, bytes)
+  async #saveRecoveryPoints(): Promise<void> {
+    for (const log of this.#logs.values()) this.#recoveryPoints.set(log.name, log.recoveryPoint)
+    await this.#offsetFiles.write(recoveryPointFile, this.#recoveryPoints)
   }
 
   /** Syncs and closes all logs, writes checkpoints and the clean mark, lets go of the directory. */
@@ -540,7 +570,9 @@ export class LogDir implements LogHost {
       }
     })
     await this.#checkpoints.request()
-    if (!isClean || this.#failure !== null) return false
+    isClean &&= this.#failure === null
+    await this.#journal.close({ isClean })
+    if (!isClean) return false
     const mark = await this.env.disk.open(`${this.path}/${cleanShutdownFile}`, 'create')
     try {
       await mark.writeAt([Buffer.from('{"version":0,"brokerEpoch":-1}')], 0)
@@ -551,26 +583,6 @@ export class LogDir implements LogHost {
     await this.env.disk.syncDir(this.path)
     return true
   }
-}
-
-async function readCheckpoint(env: Env, path: string): Promise<Map<string, Offset>> {
-  const offsets = new Map<string, Offset>()
-  const bytes = await readFile(env.disk, path)
-  if (bytes === null) return offsets
-  try {
-    for (const entry of decodeOffsetCheckpoint(bytes)) {
-      offsets.set(topicPartitionName(entry), entry.offset)
-    }
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    env.log.error('log.checkpoint.unreadable', { path, error: error.message })
-    offsets.clear()
-  }
-  return offsets
-}
-
-function isFull(error: unknown): boolean {
-  return hasErrorCode(error, 'ENOSPC') || hasErrorCode(error, 'EDQUOT')
 }
 
 function messageOf(thrown: unknown): string {

@@ -2,12 +2,15 @@
 
 import type { Env } from '../io/env.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import type { GroupCommit } from './journal/group-commit.ts'
 import type { SegmentPool } from './segment-pool.ts'
 
 export interface LogHost {
   readonly env: Env
   readonly pool: SegmentPool
   readonly buffers: BufferPool
+  /** Makes the bytes of all logs durable together. */
+  readonly commits: GroupCommit
   /** Why no append is taken at the moment; null when it is. */
   readonly refusal: string | null
   readonly producerExpirationMs: number

@@ -22,6 +22,7 @@ import { planted } from '../base/planted.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
 import { type DiskFile, readFile, writeFileAtomic } from '../io/disk.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
+import type { JournalTail, ReplayTarget } from './journal/journal-tail.ts'
 import {
   decodeLeaderEpochs,
   type EpochEntry,
@@ -36,6 +37,7 @@ import { ProducerStates } from './producer-state.ts'
 import { type ScanEnd, scanBatches, walkHeaders } from './scan.ts'
 import { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, parseSegmentFileName } from './segment-files.ts'
+import { finishFileChanges } from './segment-swaps.ts'
 
 export interface LoadOptions {
   readonly host: LogHost
@@ -50,6 +52,8 @@ export interface LoadOptions {
   /** From the checkpoint; 0 without one. */
   readonly recoveryPoint: Offset
   readonly logStartOffset: Offset
+  /** What the journal holds of the log. */
+  readonly journal?: JournalTail | null
 }
 
 /** A torn tail is looked through so far for whole batches, to say how many are cut. */
@@ -78,6 +82,7 @@ export class DamagedLogError extends Error {
 
 /** What is known while a log is loaded. */
 interface Loading extends LoadOptions {
+  recoveryPoint: Offset
   readonly segments: Segment[]
   epochs: LeaderEpochCache
   endOffset: Offset
@@ -124,7 +129,7 @@ function failedState(loading: Loading, failure: Error): LogState {
 
 async function load(loading: Loading): Promise<LogState> {
   const { host, directory, logStartOffset, recoveryPoint, isClean } = loading
-  await finishFileChanges(loading)
+  await finishSwaps(loading)
   await findSegments(loading)
   const first = loading.segments[0]
   if (first === undefined && recoveryPoint > logStartOffset) {
@@ -135,6 +140,8 @@ async function load(loading: Loading): Promise<LogState> {
   loading.epochs = new LeaderEpochCache(await readEpochs(loading))
   const isTrusted = isClean && (await trustTail(loading))
   if (!isTrusted && loading.segments.length > 0) await recoverTail(loading)
+  if (loading.segments.length === 0) await startOverBeyondEnd(loading)
+  if (!isTrusted) await replayJournal(loading)
   await startOverBeyondEnd(loading)
   const start = Math.max(logStartOffset, loading.segments[0]?.baseOffset ?? 0)
   await settleEpochs(loading, start)
@@ -163,50 +170,13 @@ async function load(loading: Loading): Promise<LogState> {
   }
 }
 
-/**
- * Files that a crash left on their way: `.deleted` and `.cleaned` go, a `.swap` replaces the
- * segments it was made from. Index files without a log file go too.
- */
-async function finishFileChanges({ host, directory }: Loading): Promise<void> {
-  const { disk } = host.env
-  const files = (await disk.list(directory)).flatMap(({ name }) => {
-    const parsed = parseSegmentFileName(name)
-    return parsed === null ? [] : [{ name, ...parsed }]
-  })
-  for (const { name, mark } of files) {
-    if (mark === '.deleted' || mark === '.cleaned') await disk.remove(`${directory}/${name}`)
-  }
-  const swaps = files.filter(({ mark }) => mark === '.swap')
-  for (const swap of swaps) {
-    if (swap.suffix !== fileSuffix.log) continue
-    const end = await endOfFile(host, `${directory}/${swap.name}`, swap.baseOffset)
-    for (const file of files) {
-      const isReplaced = file.baseOffset >= swap.baseOffset && file.baseOffset < end
-      const isOld = file.mark === '' && file.suffix !== fileSuffix.snapshot
-      if (isReplaced && isOld) await disk.remove(`${directory}/${file.name}`)
-    }
-  }
-  for (const { name } of swaps) {
-    await disk.rename(`${directory}/${name}`, `${directory}/${name.slice(0, -'.swap'.length)}`)
-  }
-  if (swaps.length > 0) await disk.syncDir(directory)
-  const logs = new Set(
-    files.filter(({ suffix }) => suffix === fileSuffix.log).map(({ baseOffset }) => baseOffset),
-  )
-  for (const { name, suffix, baseOffset, mark } of files) {
-    if (mark !== '' || suffix === fileSuffix.snapshot || logs.has(baseOffset)) continue
-    await disk.remove(`${directory}/${name}`)
-  }
-}
-
-/** The offset after the last batch of a whole file. */
-async function endOfFile(host: LogHost, path: string, baseOffset: Offset): Promise<Offset> {
-  const file = await host.env.disk.open(path, 'read')
+/** Swaps of cleaned segments that a crash cut short are finished or undone. */
+async function finishSwaps({ host, directory }: Loading): Promise<void> {
   try {
-    const range = { from: 0, to: await file.size() }
-    return (await walkToEnd(file, range, baseOffset)).end
-  } finally {
-    await file.close()
+    await finishFileChanges(host.env.disk, directory)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new DamagedLogError(`${directory}: a cleaned segment cannot be read: ${error.message}`)
   }
 }
 
@@ -282,8 +252,10 @@ async function readFirstTimestamp(segment: Segment): Promise<void> {
 /** Scans from the segment that holds the recovery point to the end, and cuts a torn tail. */
 async function recoverTail(loading: Loading): Promise<void> {
   const { segments, recoveryPoint, host, directory } = loading
+  // What lies wholly below the log start is on its way out, and need not be synced.
+  const from = Math.max(recoveryPoint, loading.logStartOffset)
   let index = Math.max(
-    segments.findLastIndex((segment) => segment.baseOffset <= recoveryPoint),
+    segments.findLastIndex((segment) => segment.baseOffset <= from),
     0,
   )
   if (planted.recoveryTooLate) index = segments.length - 1
@@ -314,6 +286,7 @@ async function recoverTail(loading: Loading): Promise<void> {
         `${place}: ${why}; records up to offset ${recoveryPoint} were synced, so this is damage, not a torn tail. Restore the file or the replica; "log check" says more`,
       )
     }
+    checkJournal(loading)
     const wholeBatchesCut = await countValidAfter(segment, found.position)
     const { log } = host.env
     const report = {
@@ -403,6 +376,59 @@ async function cutTail(loading: Loading, index: number, position: number): Promi
   }
   await disk.syncDir(directory)
   await segment.truncate(position)
+}
+
+/** Before anything is cut: the journal must have all that was synced beyond the end that was found. */
+function checkJournal(loading: Loading): void {
+  const { journal, directory, endOffset } = loading
+  const loss = journal?.lossAfter(endOffset) ?? null
+  if (!journal || loss === null) return
+  // Kept as the recovery point: the log stays damaged when the journal has gone on.
+  loading.recoveryPoint = Math.max(loading.recoveryPoint, journal.endOffset)
+  throw new DamagedLogError(
+    `${directory}: ${loss}; records up to offset ${journal.endOffset} were synced, so this is damage. Restore the files or the replica; "log check" says more`,
+  )
+}
+
+/** Appends what the journal has and the segments lost: records that were acknowledged. */
+async function replayJournal(loading: Loading): Promise<void> {
+  const { journal, segments, host, directory, config } = loading
+  if (!journal || journal.endOffset <= loading.endOffset) return
+  checkJournal(loading)
+  const startOffset = loading.endOffset
+  const target: ReplayTarget = {
+    disk: host.env.disk,
+    segments,
+    endOffset: startOffset,
+    async roll(baseOffset) {
+      const sealed = segments.at(-1)
+      sealed?.seal()
+      await sealed?.sync()
+      await sealed?.flushIndexes({ isSynced: true })
+      const segment = newSegment(loading, baseOffset)
+      segment.startIndexes()
+      await segment.create()
+      await host.env.disk.syncDir(directory)
+      segments.push(segment)
+    },
+    note(header, segment, position) {
+      segment.addBatch(header, position, config['index.interval.bytes'])
+      loading.epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
+    },
+  }
+  const batchCount = await journal.replay(target).catch((error: unknown) => {
+    if (!(error instanceof DecodeError)) throw error
+    loading.recoveryPoint = Math.max(loading.recoveryPoint, journal.endOffset)
+    throw new DamagedLogError(`${directory}: the journal has no batches for it: ${error.message}`)
+  })
+  loading.endOffset = target.endOffset
+  await segments.at(-1)?.sync()
+  host.env.log.info('log.replayed', {
+    directory,
+    startOffset,
+    endOffset: target.endOffset,
+    batchCount,
+  })
 }
 
 /** No segment, or a log start beyond the end: the log goes on, empty, at its start. */

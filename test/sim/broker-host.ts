@@ -145,6 +145,11 @@ export class BrokerHost {
         new Violation('gave-up', `broker ${this.#options.id} gave up: ${failure?.stack}`),
       )
     }
+    this.#startAnew(life)
+  }
+
+  /** As somebody does who sees that it serves nothing any more. */
+  #startAnew(life: number): void {
     this.world.after(500, () => {
       if (life !== this.#life) return
       this.#end('kill')
@@ -199,6 +204,7 @@ export class BrokerHost {
   }
 
   #onLog(level: string, event: string, fields: LogFields): void {
+    if (event === 'log.dir.offline') this.#startAnew(this.#life)
     if (level !== 'error' || this.hasRot) return
     if (event === 'log.damaged' || event.endsWith('.unreadable')) {
       if (this.#isExplained(null)) return

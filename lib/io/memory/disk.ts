@@ -63,6 +63,7 @@ export class MemoryDisk implements Disk {
   /** Called before each operation; what it throws (or rejects with) is the operation's failure. */
   beforeEach: (operation: DiskOperation, path: string) => void | Promise<void> = () => {}
   capacityBytes: number
+  readonly isVolatile: boolean
   readonly #tracksDurability: boolean
   readonly #locks = new Set<string>()
   #root: DirectoryNode = newDirectory()
@@ -75,6 +76,7 @@ export class MemoryDisk implements Disk {
     capacityBytes = Number.MAX_SAFE_INTEGER,
   }: MemoryDiskOptions = {}) {
     this.#tracksDurability = tracksDurability
+    this.isVolatile = !tracksDurability
     this.capacityBytes = capacityBytes
   }
 

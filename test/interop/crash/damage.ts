@@ -17,6 +17,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { uuidToBytes } from '../../../lib/base/uuid.ts'
+import { nodeEnv } from '../../../lib/io/node/env.ts'
+import { journalKeyName } from '../../../lib/storage/journal/journal-block.ts'
+import { readJournal } from '../../../lib/storage/journal/journal-reader.ts'
 
 /** The newest file with this suffix, of a partition. */
 export function newestFile(data: string, partition: string, suffix: string): string | null {
@@ -68,6 +72,61 @@ export function appendHalfBatch(data: string, partition: string): string | null 
   copy.writeBigInt64BE(BigInt(last.lastOffset + 1), 0)
   appendFileSync(file, copy.subarray(0, 61 + Math.floor((copy.length - 61) / 2)))
   return `half a batch after ${partition}`
+}
+
+/**
+ * Cuts off the newest segments what the journal has of them, as a power cut would whose page cache
+ * nobody wrote out: the records may be acknowledged, and must be back after the start.
+ */
+export async function cutJournalled(
+  data: string,
+  topic: string,
+  partitionCount: number,
+): Promise<string | null> {
+  const properties = readFileSync(join(data, 'meta.properties'), 'utf8')
+  const directoryId = uuidToBytes(/directory\.id=(\S+)/.exec(properties)?.[1] ?? '')
+  const journal = directoryId && (await readJournal(nodeEnv().disk, data, directoryId))
+  if (!journal) return null
+  let batchCount = 0
+  for (let partition = 0; partition < partitionCount; partition++) {
+    const folder = `${topic}-${partition}`
+    const text = readFileSync(join(data, folder, 'partition.metadata'), 'utf8')
+    const topicId = /topic_id: (\S+)/.exec(text)?.[1] ?? ''
+    const tail = journal.tails.get(journalKeyName({ topicId, partition }))
+    const file = newestFile(data, folder, '.log')
+    const batches = file === null ? [] : batchesOf(readFileSync(file))
+    const last = batches.at(-1)
+    // Bytes behind those of the journal were synced in the segment, or belong to nobody.
+    if (!tail || file === null || !last || tail.endOffset !== last.lastOffset + 1) continue
+    const first = tail.ranges.findLast(
+      (range, index) => tail.ranges[index - 1]?.endOffset !== range.baseOffset,
+    )
+    const lost = batches.filter(({ lastOffset }) => lastOffset >= (first?.baseOffset ?? Infinity))
+    const [{ position } = { position: -1 }] = lost
+    if (position < recoveredBytes(data, topic, partition, batches)) continue
+    cutFile(file, position)
+    batchCount += lost.length
+  }
+  return batchCount === 0 ? null : `${batchCount} batches cut that the journal has`
+}
+
+/** Where the batches begin that the checkpoint does not promise. */
+function recoveredBytes(
+  data: string,
+  topic: string,
+  partition: number,
+  batches: ReturnType<typeof batchesOf>,
+): number {
+  const path = join(data, 'recovery-point-offset-checkpoint')
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const point = Number(new RegExp(`^${topic} ${partition} (\\d+)$`, 'm').exec(text)?.[1] ?? 0)
+  return batches.find(({ lastOffset }) => lastOffset >= point)?.position ?? Infinity
+}
+
+function cutFile(path: string, position: number): void {
+  const file = openSync(path, 'r+')
+  ftruncateSync(file, position)
+  closeSync(file)
 }
 
 /** Cuts the newest segment in the middle of the first batch after `acknowledgedOffset`. */
