@@ -40,6 +40,8 @@ export const planted = {
   metadataAnsweredEarly: false,
   /** A commit of offsets is answered before it is durable. */
   commitAnsweredEarly: false,
+  /** A file of the journal is used again before the segments have what it holds. */
+  journalRecycledEarly: false,
 }
 
 export type PlantedBug = keyof typeof planted

@@ -65,6 +65,11 @@ export class PartitionAudit {
     const { segments, directory, writtenEndOffset } = log
     const [first] = segments
     if (this.#nextOffset < 0) this.#nextOffset = first?.baseOffset ?? 0
+    if (first !== undefined && first.baseOffset > this.#nextOffset) {
+      // Dropped before all of it was looked at; whether that was right the ledger says.
+      this.#nextOffset = first.baseOffset
+      this.#producers.clear()
+    }
     for (const segment of segments) {
       const { baseOffset, writtenBytes } = segment
       const from = this.#readBytes.get(baseOffset) ?? 0

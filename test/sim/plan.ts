@@ -80,7 +80,14 @@ function drawCluster(random: Random, id: number): ClusterPlan {
   const groups = chance(random, 0.4) ? [drawGroup(random, `g${id}`, pick(random, topics))] : []
   const retentionMs = pick(random, ['200', '3000'])
   return {
-    configs: { ...brokerConfigs, 'log.retention.check.interval.ms': retentionMs },
+    configs: {
+      ...brokerConfigs,
+      'log.retention.check.interval.ms': retentionMs,
+      // Small files, so that the journal goes round; it serves four logs or more.
+      'ottla.journal.file.bytes': '65536',
+      'ottla.journal.max.bytes': pick(random, ['0', '262144', '1048576', '1048576']),
+      'ottla.journal.checkpoint.interval.ms': pick(random, ['200', '1000', '5000']),
+    },
     topics,
     producers,
     readers,
@@ -108,7 +115,7 @@ function drawTopic(random: Random, name: string): TopicPlan {
   if (chance(random, 0.1)) configs['message.timestamp.type'] = 'LogAppendTime'
   return {
     name,
-    partitions: 1 + randomBelow(random, 3),
+    partitions: chance(random, 0.6) ? 1 + randomBelow(random, 3) : 6,
     configs,
     isTrimmed: chance(random, 0.3),
   }
