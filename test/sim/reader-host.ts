@@ -93,6 +93,12 @@ export class ReaderHost extends ClientHost {
     const ledger = this.cluster.ledger(this.topic.name, partition)
     for (const { offset, value } of batch.records()) {
       const expected = this.#positions[partition] ?? 0
+      // A read that was under way while segments went goes on behind them, as Kafka's does.
+      const mayJump = ledger.hasRetention || offset <= ledger.trimAsked
+      if (offset > expected && mayJump && offset !== this.#jumps[partition]) {
+        this.#jumps[partition] = offset
+        this.#history(partition, { kind: 'jump', to: offset })
+      }
       if (offset !== expected && offset !== this.#jumps[partition] && ledger.isDurable) {
         throw new Violation(
           offset > expected ? 'poll-skip' : 'nonmonotonic-poll',
