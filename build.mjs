@@ -63,6 +63,22 @@ const zstdWasm = {
   },
 }
 
+// A CommonJS package that is imported late has only a default export in a bundle of several chunks,
+// while Node itself finds its names. ajv is imported by name: in the bundle, too, from here.
+const ajvNames = {
+  name: 'ajv-names',
+  setup(builder) {
+    builder.onResolve({ filter: /^ajv(\/dist\/\d+\.js)?$/ }, ({ path, kind }) =>
+      kind === 'dynamic-import' ? { path, namespace: 'ajv-names' } : undefined,
+    )
+    builder.onLoad({ filter: /.*/, namespace: 'ajv-names' }, ({ path }) => {
+      const names = Object.keys(require(path)).filter((name) => /^(Ajv|_$)/.test(name))
+      const contents = `export { ${names.join(', ')} } from '${path}'`
+      return { contents, resolveDir: import.meta.dirname }
+    })
+  },
+}
+
 /** The licence texts of the packages whose files are in the bundle. */
 function licences(inputs) {
   const folders = new Set()
@@ -92,7 +108,7 @@ const common = {
   external: Object.keys(dependencies),
   outExtension: { '.js': '.mjs' },
   define: { OTTLA_VERSION: JSON.stringify(version) },
-  plugins: [stringWidth, zstdWasm],
+  plugins: [stringWidth, zstdWasm, ajvNames],
   banner: {
     js: "import { createRequire as ottlaCreateRequire } from 'node:module'; const require = ottlaCreateRequire(import.meta.url);",
   },

@@ -8,6 +8,7 @@ import { hasErrorCode } from '../lib/io/disk.ts'
 import { MemoryDisk } from '../lib/io/memory/disk.ts'
 import { addressText } from '../lib/io/network.ts'
 import { brokerFailure } from './broker/failures.ts'
+import { openFilesMax } from './broker/open-files.ts'
 import { dataOption } from './broker/place.ts'
 import { brokerConfigs, brokerOptions } from './broker/settings.ts'
 import { type Args, type CommandContext, CommandError, command, exitCodes } from './command.ts'
@@ -64,6 +65,7 @@ export const brokerRun = command({
 })
 
 async function startBroker(context: CommandContext, args: Args<typeof options>): Promise<Broker> {
+  const filesMax = await openFilesMax(context)
   const configs = await brokerConfigs(context, args)
   const path = args.data === undefined ? '/memory' : context.path(args.data)
   context.processes.prepareToServe()
@@ -80,6 +82,7 @@ async function startBroker(context: CommandContext, args: Args<typeof options>):
       topics: args.topic,
       adopt: false,
       process: { pid: context.processes.pid, bootId: await context.processes.bootId() },
+      filesMax,
     })
   } catch (error) {
     throw brokerFailure(error, { listen, path })

@@ -10,6 +10,7 @@ import { MemoryDisk } from '../lib/io/memory/disk.ts'
 import { addressText } from '../lib/io/network.ts'
 import { brokerFailure } from './broker/failures.ts'
 import { isLoopback, parseListen } from './broker/listen.ts'
+import { openFilesMax } from './broker/open-files.ts'
 import { dataOption, dataPath } from './broker/place.ts'
 import { brokerConfigs, brokerOptions } from './broker/settings.ts'
 import { type Args, type CommandContext, CommandError, command, exitCodes } from './command.ts'
@@ -105,6 +106,7 @@ async function startBroker(
   args: Args<typeof options>,
   path: string,
 ): Promise<Broker> {
+  const filesMax = await openFilesMax(context)
   const configs = await brokerConfigs(context, args)
   const log = await context.log()
   context.processes.prepareToServe()
@@ -127,6 +129,7 @@ async function startBroker(
       topics: args.topic,
       adopt: args.adopt,
       process: { pid: context.processes.pid, bootId: await context.processes.bootId() },
+      filesMax,
     })
   } catch (error) {
     throw brokerFailure(error, { listen: args.listen, path })

@@ -19,12 +19,12 @@ import {
   type InspectedBatch,
   offsetIndexEntries,
   timeIndexEntries,
-  transactionIndexEntries,
 } from '../../lib/storage/inspect.ts'
 import { decodeLeaderEpochs } from '../../lib/storage/leader-epochs.ts'
 import { decodeProducerSnapshot } from '../../lib/storage/producer-snapshot.ts'
 import type { ProducerEntry } from '../../lib/storage/producer-state.ts'
 import { scanBatches } from '../../lib/storage/scan.ts'
+import { transactionIndexEntries } from '../../lib/storage/transaction-index.ts'
 import type { Column, Row } from '../command.ts'
 
 export interface FileRows {

@@ -7,10 +7,11 @@
  * standard output is told to the source: a group commits no more than that.
  */
 
+import { DecodeError } from '../../lib/base/errors.ts'
 import type { Offset } from '../../lib/base/types.ts'
 import type { FetchedBatch } from '../../lib/client/fetched-batch.ts'
 import type { RecordCursor } from '../../lib/record/record.ts'
-import type { CommandContext } from '../command.ts'
+import { type CommandContext, CommandError, exitCodes } from '../command.ts'
 import { ByteWriter } from './byte-writer.ts'
 import type { OutputPlace, OutputRecord } from './output-record.ts'
 import type { Printer } from './record-writers.ts'
@@ -105,7 +106,7 @@ export class ConsumeRun {
     try {
       let left = batches.length
       for (const batch of batches) {
-        const isWhole = await this.writeBatch(batch)
+        const isWhole = await this.#readable(batch)
         if (isWhole) left--
         if (this.isOver) break
       }
@@ -113,6 +114,23 @@ export class ConsumeRun {
       isComplete = left === 0 && !this.#context.out.isClosed
     } finally {
       if (!isComplete) source.processedOnly?.(this.#accepted)
+    }
+  }
+
+  /** A batch whose records are bad inside: any producer may store one. What came before it is written. */
+  async #readable(batch: FetchedBatch): Promise<boolean> {
+    try {
+      return await this.writeBatch(batch)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      await this.flush()
+      const { topic, partition, firstOffset, nextOffset } = batch
+      throw new CommandError(
+        exitCodes.invalidData,
+        `${topic}-${partition}: the batch at offset ${firstOffset} cannot be read: ${error.message}`,
+        `go on behind it: -p ${partition} -o ${nextOffset}`,
+        { cause: error },
+      )
     }
   }
 

@@ -6,7 +6,7 @@
  *   FORMAT   %t topic, %p partition, %o offset (-1 = failed or not told), %i line; then a line feed
  */
 
-import type { DeliveryReport } from '../../lib/client/produce-batch.ts'
+import { type DeliveryReport, errorOfRecord } from '../../lib/client/produce-batch.ts'
 import { BadValue } from '../values.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import { parseFormat } from './format-parser.ts'
@@ -20,17 +20,23 @@ export function parseReport(text: string): ReportWriter | null {
   return text === 'json' ? writeJson : formatReport(text)
 }
 
-const writeJson: ReportWriter = (out, { topic, partition, baseOffset, tags, error }) => {
+const writeJson: ReportWriter = (out, report) => {
+  const { topic, partition, baseOffset, tags, error, recordErrors } = report
   const head = `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":`
-  const tail =
-    error === null ? '}\n' : `,"error":${JSON.stringify(`${error.name}: ${error.message}`)}}\n`
+  const ofBatch = tailOf(error)
   for (const [index, line] of tags.entries()) {
+    const isNamed = error !== null && recordErrors.length > 0
+    const tail = isNamed ? tailOf(errorOfRecord({ ...report, error }, index)) : ofBatch
     out.utf8(head)
     out.integer(error !== null || baseOffset < 0 ? -1 : baseOffset + index)
     out.ascii(',"line":')
     out.integer(line)
     out.utf8(tail)
   }
+}
+
+function tailOf(error: Error | null): string {
+  return error === null ? '}\n' : `,"error":${JSON.stringify(`${error.name}: ${error.message}`)}}\n`
 }
 
 function formatReport(format: string): ReportWriter {

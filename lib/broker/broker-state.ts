@@ -19,6 +19,7 @@ import { Acceptor } from '../wire/acceptor.ts'
 import type { BrokerContext, ServedApi } from './context.ts'
 import { Dispatcher, type Interceptor } from './dispatch.ts'
 import { handlers } from './handlers/index.ts'
+import { type OpenFileShares, shareOpenFiles } from './open-files.ts'
 import { Settings } from './settings.ts'
 
 /** A place to listen, and the address that clients are told. */
@@ -49,6 +50,8 @@ export interface BrokerOptions {
   readonly adopt: boolean
   /** Written to broker.json; null = not written. */
   readonly process: { readonly pid: number; readonly bootId: string } | null
+  /** Files and sockets that the process may have open; absent = no limit is known. */
+  readonly filesMax?: number
   /** Decides over each request before its handler does: for tests. */
   readonly intercept?: Interceptor
 }
@@ -64,6 +67,8 @@ export class BrokerState implements BrokerContext {
   readonly acceptor: Acceptor
   readonly settings: Settings
   readonly servedApis: readonly ServedApi[]
+  /** What `ulimit -n` leaves to segments and connections. */
+  readonly openFiles: OpenFileShares
   readonly failed = deferred()
   clusterId = ''
   failure: Error | null = null
@@ -75,6 +80,7 @@ export class BrokerState implements BrokerContext {
     this.env = env
     this.brokerId = nodeId
     this.settings = new Settings(nodeId, configs)
+    this.openFiles = shareOpenFiles(options.filesMax ?? Number.POSITIVE_INFINITY)
     this.servedApis = handlers.map(({ api, served }) => ({
       apiKey: api.key,
       minVersion: served[0],
@@ -148,7 +154,10 @@ export class BrokerState implements BrokerContext {
       ...acceptor.limits,
       frameBytesMax: config['socket.request.max.bytes'],
       idleMsMax: config['connections.max.idle.ms'],
-      connectionsMax: limitOf(config['max.connections'], 10_000),
+      connectionsMax: Math.min(
+        limitOf(config['max.connections'], 10_000),
+        this.openFiles.connections,
+      ),
       connectionsPerAddressMax: limitOf(config['max.connections.per.ip'], 1000),
     }
   }

@@ -6,8 +6,9 @@
  *                                     \-> controller -> metadata store -> follower -> (images) -> all
  *
  * `start` resolves when clients are served; `stop` when everything acknowledged is on disk and the
- * directory is marked clean. `failed` resolves when the broker can not go on by itself: its disk
- * failed, it lost its registration, or an assumption of ours did not hold.
+ * directory is marked clean. `failed` resolves when the broker can not go on by itself: its metadata
+ * or its registration is lost, or an assumption of ours did not hold. A log dir that fails is no reason:
+ * its partitions answer KAFKA_STORAGE_ERROR until the broker is started again.
  */
 
 import { type BrokerListener, type BrokerOptions, BrokerState } from './broker-state.ts'

@@ -5,6 +5,7 @@
  */
 
 import { KafkaError } from '../base/errors.ts'
+import type { Env } from '../io/env.ts'
 import type { Api, Encodable, RequestOf, ResponseOf } from '../protocol/schema.ts'
 import type { Session } from '../wire/server-connection.ts'
 import type { BrokerContext } from './context.ts'
@@ -58,12 +59,12 @@ export function kafkaErrorOf(thrown: unknown): KafkaError {
  * so one bad partition does not spoil the others.
  */
 export async function eachPartition<T, R, E>(
-  elements: readonly T[],
+  elements: Iterable<T> | AsyncIterable<T>,
   fn: (element: T) => Promise<R> | R,
   onError: (element: T, error: KafkaError) => E,
 ): Promise<(R | E)[]> {
   const results: (R | E)[] = []
-  for (const element of elements) {
+  for await (const element of elements) {
     try {
       results.push(await fn(element))
     } catch (error) {
@@ -71,4 +72,15 @@ export async function eachPartition<T, R, E>(
     }
   }
   return results
+}
+
+const sliceSize = 100
+
+/** The elements, with a turn for other connections now and then: a list may be as long as a frame lets it. */
+export async function* inSlices<T>(elements: Iterable<T>, { clock }: Env): AsyncGenerator<T> {
+  let count = 0
+  for (const element of elements) {
+    if (++count % sliceSize === 0) await new Promise<void>((resolve) => clock.endOfTurn(resolve))
+    yield element
+  }
 }

@@ -28,7 +28,9 @@ import { MetadataFollower } from '../metadata/follower.ts'
 import { ProducerIds } from '../metadata/producer-ids.ts'
 import type { MetadataStore, Session } from '../metadata/store.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
+import { LogCleaner } from '../storage/cleaner/log-cleaner.ts'
 import { DataDirectoryError, LogDir } from '../storage/log-dir.ts'
+import { acceptorLimits } from '../wire/acceptor.ts'
 import type { BrokerListener, BrokerOptions, BrokerState, ListenerOptions } from './broker-state.ts'
 import { createDeclared, parseDeclaredTopic } from './declared-topics.ts'
 
@@ -89,6 +91,7 @@ async function start(
     clusterId: options.clusterId ?? undefined,
     config: state.config,
     adopt,
+    segmentFilesMax: state.openFiles.segmentFiles,
   })
   undo.push(() => logDir.close())
   state.clusterId = logDir.clusterId
@@ -97,6 +100,9 @@ async function start(
   const { metadata, replicas } = await followMetadata(state, { logDir, store }, undo)
   const groups = coordinateGroups(state, { metadata, replicas }, undo)
   await loadLogs(state, { logDir, replicas, metadata, isNew })
+  const cleaner = await LogCleaner.start(logDir, state.config)
+  undo.push(() => cleaner.close())
+  metadata.subscribe(() => cleaner.setConfig(state.config))
   const controller = await joinCluster(options, state, {
     logDir,
     store,
@@ -131,7 +137,15 @@ async function start(
     partitions: replicas.partitionCount,
     wasClean: logDir.isClean,
   })
+  tellOfLimits(options, state)
   return listeners
+}
+
+/** A limit of the system below our own shows in refused connections: it is said before that. */
+function tellOfLimits({ filesMax }: BrokerOptions, { env, openFiles }: BrokerState): void {
+  const { connectionsMax } = acceptorLimits
+  if (openFiles.connections >= connectionsMax) return
+  env.log.warn('open files limited', { filesMax, ...openFiles, why: 'see ulimit -n' })
 }
 
 /** Binds all listeners; what is told of each is its advertised address with the real port. */
@@ -188,7 +202,6 @@ async function followMetadata(
     minIsr: (image, topic, replicationFactor) =>
       state.settings.minIsr(image, topic.configs, replicationFactor),
     fetchSessionSlots: () => state.config['max.incremental.fetch.session.cache.slots'],
-    onOffline: (error) => state.fail(error),
   })
   undo.push(() => replicas.close())
   const metadata = await MetadataFollower.start({

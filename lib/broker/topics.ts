@@ -5,17 +5,6 @@ import type { TopicId } from '../base/types.ts'
 import { zeroUuid } from '../base/uuid.ts'
 import type { ClusterImage } from '../metadata/image.ts'
 
-const internalTopics: ReadonlySet<string> = new Set([
-  '__consumer_offsets',
-  '__transaction_state',
-  '__share_group_state',
-])
-
-/** Whether clients may not write to it: it holds the state of a coordinator. */
-export function isInternalTopic(name: string): boolean {
-  return internalTopics.has(name)
-}
-
 /** The name of the topic with that id. UNKNOWN_TOPIC_ID. */
 export function topicNameOfId(image: ClusterImage, topicId: TopicId): string {
   const found = image.topicNames.get(topicId)

@@ -87,7 +87,11 @@ class AbortedFilter {
       next = this.#waiting[0]
     }
     if (isControl(header.attributes)) {
-      if (readControlBatch(batch).type === 'abort') this.#producers.delete(header.producerId)
+      // One that compaction emptied says nothing any more.
+      const isMarker = header.recordCount > 0
+      if (isMarker && readControlBatch(batch).type === 'abort') {
+        this.#producers.delete(header.producerId)
+      }
       return true
     }
     return isTransactional(header.attributes) && this.#producers.has(header.producerId)

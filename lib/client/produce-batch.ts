@@ -6,6 +6,7 @@
 
 import { assert } from '../base/assert.ts'
 import type { Deferred } from '../base/deferred.ts'
+import { KafkaError } from '../base/errors.ts'
 import type { Offset, ProducerEpoch, ProducerId } from '../base/types.ts'
 import { batchAt, batchCrc, headOf, writeInt64 } from '../record/batch.ts'
 import { BatchBuilder, type BuilderOptions } from '../record/builder.ts'
@@ -196,7 +197,7 @@ export class ProduceBatch {
     const { baseOffset, logAppendTimeMs, error, recordErrors = noErrors } = outcome
     for (const { index, timestamp, delivery } of this.#waiters ?? []) {
       if (error !== null) {
-        delivery.reject(error)
+        delivery.reject(errorOfRecord({ topic, partition, error, recordErrors }, index))
         continue
       }
       delivery.resolve({
@@ -209,6 +210,25 @@ export class ProduceBatch {
     const count = this.recordCount
     return { topic, partition, baseOffset, logAppendTimeMs, count, tags, error, recordErrors }
   }
+}
+
+/**
+ * Why a record of a failed batch failed: for one that the broker named its own reason, for the
+ * others that of their batch.
+ */
+export function errorOfRecord(
+  {
+    topic,
+    partition,
+    error,
+    recordErrors,
+  }: Pick<DeliveryReport, 'topic' | 'partition' | 'recordErrors'> & { readonly error: Error },
+  index: number,
+): Error {
+  if (!(error instanceof KafkaError)) return error
+  const named = recordErrors.find((each) => each.index === index)
+  if (named === undefined || named.message === null) return error
+  return new KafkaError(error.code, `${topic}-${partition}: ${named.message}`, { cause: error })
 }
 
 /** The sequence number that follows a batch: they wrap after 2^31 - 1. */

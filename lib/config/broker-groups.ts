@@ -53,6 +53,12 @@ export const brokerGroupSettings = {
   }),
   'group.share.max.size': count(200, 'The most members of a share group.'),
 
+  'ottla.groups.memory.bytes': long(268_435_456, {
+    min: 1_048_576,
+    unit: 'bytes',
+    dynamic: 'cluster',
+    doc: 'What all groups of a broker may hold: at it, nobody new joins and no offset of a new partition is kept.',
+  }),
   'offsets.topic.num.partitions': count(50, 'The partitions of __consumer_offsets.'),
   'offsets.topic.replication.factor': replicas('__consumer_offsets'),
   'offsets.topic.segment.bytes': segmentBytes('__consumer_offsets'),

@@ -13,6 +13,7 @@ import {
   longMax,
   oneOf,
   type SettingValues,
+  string,
 } from '../base/setting.ts'
 
 export const compressionTypes = [
@@ -182,6 +183,12 @@ export const topicSettings = {
   }),
   'ottla.durability': oneOf(['fsync', 'replicated'], 'fsync', {
     doc: 'fsync: a record counts as stored when it is synced to disk; replicated: when it is written, as Kafka does.',
+  }),
+  'ottla.key.schema': string(null, {
+    doc: 'A JSON Schema that the key of each record must fit, taken as JSON or else as a text; no key counts as null. Batches with a record that does not fit are refused.',
+  }),
+  'ottla.value.schema': string(null, {
+    doc: 'A JSON Schema that the value of each record must fit, which must be JSON then; null passes, since it deletes. Batches with a record that does not fit are refused.',
   }),
 } as const
 

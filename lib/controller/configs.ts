@@ -20,6 +20,7 @@ import type { ConfigValue } from '../metadata/keys.ts'
 import type { Revision } from '../metadata/store.ts'
 import type { Desk } from './desk.ts'
 import { unchanged, type Write } from './office.ts'
+import { checkSchemas } from './schemas.ts'
 import { asInvalidConfig, checkedConfigs, configsDigest, knownTopic } from './topics.ts'
 
 export interface ConfigOperation {
@@ -41,7 +42,7 @@ export async function alterConfigs(desk: Desk, change: ConfigChange): Promise<Re
   checkOperations(change.operations)
   const [alter, altered] = resources[change.resourceType]
   if (change.validateOnly) {
-    altered(desk, change)
+    await altered(desk, change)
     return desk.image.revision
   }
   return desk.retrying(() => alter(desk, change))
@@ -49,7 +50,7 @@ export async function alterConfigs(desk: Desk, change: ConfigChange): Promise<Re
 
 /** Per kind of resource what changes it, and what only checks the change. */
 const resources = {
-  topic: [alterTopic, alteredTopic],
+  topic: [alterTopic, checkTopic],
   broker: [alterBroker, alteredBroker],
   group: [alterGroup, alteredGroup],
 } as const
@@ -73,6 +74,12 @@ function alteredTopic(desk: Desk, { resourceName, operations }: ConfigChange): C
   return checkedConfigs(desk, altered)
 }
 
+async function checkTopic(desk: Desk, change: ConfigChange): Promise<void> {
+  const { resourceName: name } = change
+  const { configs } = knownTopic(desk.image, name)
+  await checkSchemas(name, alteredTopic(desk, change), configs)
+}
+
 async function alterTopic(desk: Desk, change: ConfigChange): Promise<Revision | null> {
   const { resourceName: name } = change
   const { keys, image } = desk
@@ -80,6 +87,7 @@ async function alterTopic(desk: Desk, change: ConfigChange): Promise<Revision | 
   const topic = knownTopic(image, name)
   const configKey = keys.topicConfig(name)
   const before = image.topicConfigs.get(name)
+  await checkSchemas(name, configs, topic.configs)
   return desk
     .office()
     .commit(

@@ -5,6 +5,17 @@ import type { ClusterImage } from '../metadata/image.ts'
 
 const nameMax = 249
 
+const internalTopics: ReadonlySet<string> = new Set([
+  '__consumer_offsets',
+  '__transaction_state',
+  '__share_group_state',
+])
+
+/** Whether clients may not write to it: it holds the state of a coordinator. */
+export function isInternalTopic(name: string): boolean {
+  return internalTopics.has(name)
+}
+
 /** Throws INVALID_TOPIC_EXCEPTION. */
 export function checkTopicName(name: string): void {
   const problem =

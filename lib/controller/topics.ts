@@ -23,6 +23,7 @@ import type { Desk } from './desk.ts'
 import { isElectable } from './elections.ts'
 import { unchanged, type Write } from './office.ts'
 import { checkAssignments, placeReplicas } from './placement.ts'
+import { checkSchemas, schemaSettings } from './schemas.ts'
 import { checkNewTopicName } from './topic-names.ts'
 
 export interface NewTopic {
@@ -64,8 +65,10 @@ const valueBytesMax = 4096
 
 /** Throws KafkaError with the codes of CreateTopics. */
 export async function createTopic(desk: Desk, topic: NewTopic): Promise<CreatedTopic> {
-  const { image } = desk
   const { name } = topic
+  // First of all, since this waits: what follows looks and acts within one turn.
+  await checkSchemas(name, topic.configs ?? {}, {})
+  const { image } = desk
   checkNewTopicName(name, image, desk)
   const layers = desk.layers()
   const overrides = checkedConfigs(desk, topic.configs ?? {})
@@ -102,7 +105,7 @@ export function checkedConfigs(
     texts[name] = text
   }
   const kept = asInvalidConfig(() => checkTopicConfigs(texts, desk.brokerConfig()))
-  const size = JSON.stringify(kept).length
+  const size = JSON.stringify(withoutSchemas(kept)).length
   if (size > valueBytesMax) {
     throw new KafkaError(
       'INVALID_CONFIG',
@@ -110,6 +113,12 @@ export function checkedConfigs(
     )
   }
   return kept
+}
+
+/** Schemas have a limit of their own. */
+function withoutSchemas(configs: Configs): Configs {
+  const isOther = ([name]: [string, string]) => !schemaSettings.some((schema) => schema === name)
+  return Object.fromEntries(Object.entries(configs).filter(isOther))
 }
 
 /** What `fn` gives; its SettingError as INVALID_CONFIG. */

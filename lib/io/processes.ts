@@ -8,6 +8,8 @@ export interface Processes {
   readonly packageFolder: string
   /** Changes with each start of the machine, so that an old pid is not taken for a live process; '' where unknown. */
   bootId(): Promise<string>
+  /** Files and sockets that this process may have open (`ulimit -n`); Infinity where there is no limit. */
+  filesMax(): Promise<number>
   /** Tunes this process for a life of serving requests. Call it once, early; nothing depends on it. */
   prepareToServe(): void
   isAlive(pid: number): boolean

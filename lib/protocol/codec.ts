@@ -34,6 +34,9 @@ export interface RequestHeader {
   readonly clientId: string | null
 }
 
+/** Of the lists of a request, all together: 100 MiB of them would be gigabytes of objects. */
+export const requestElementsMax = 50_000
+
 /** The frame of a request, its size included; record chunks are not copied. */
 export function encodeRequest<A extends Api>(
   api: A,
@@ -75,7 +78,7 @@ export function decodeRequestHeader(
   chunks: Chunks,
   apiByKey: (key: number) => Api | undefined,
 ): RequestHeader & { readonly reader: Reader } {
-  const reader = new Reader(chunks)
+  const reader = new Reader(chunks, { elementsMax: requestElementsMax })
   const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader, apiByKey)
   return { apiKey, apiVersion, correlationId, clientId, reader }
 }

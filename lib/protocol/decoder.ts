@@ -86,7 +86,9 @@ function fieldReader(name: string, field: Field<unknown>, context: Context): Rea
       const read = fieldReader(`an element of ${name}`, element, context)
       const leastBytes = leastSize(element, context)
       return (reader) => {
-        const length = isFlexible ? reader.compactLength(leastBytes) : reader.length(leastBytes)
+        const length = isFlexible
+          ? reader.compactListLength(leastBytes)
+          : reader.listLength(leastBytes)
         if (length < 0) return orNull(reader)
         const elements: unknown[] = []
         for (let i = 0; i < length; i++) elements.push(read(reader))

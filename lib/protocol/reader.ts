@@ -5,7 +5,8 @@
  *
  * Lengths: plain = int16 (string) or int32 (the rest), -1 for null; compact = unsigned varint of
  * the length + 1, 0 for null. A length never exceeds the bytes that are left, so a small message
- * cannot ask for much memory. Source: Kafka protocol guide, "Protocol Primitive Types"; KIP-482.
+ * cannot ask for much memory. A large one could: an element of two bytes becomes an object of a
+ * hundred, so where a peer is not trusted the elements are counted as well. Source: Kafka protocol guide, "Protocol Primitive Types"; KIP-482.
  */
 
 import { asBuffer, type Chunks, chunksSize } from '../base/bytes.ts'
@@ -26,8 +27,14 @@ export class Reader {
   #nextChunk = 1
   /** What a joined primitive left of the last chunk it touched: the window after this one. */
   #rest: Buffer | null = null
+  /** Elements of lists that may still come. */
+  #elementsLeft: number
+  readonly #elementsMax: number
 
-  constructor(chunks: Chunks) {
+  /** `elementsMax`: list elements and tagged fields, all together. */
+  constructor(chunks: Chunks, { elementsMax = Number.POSITIVE_INFINITY } = {}) {
+    this.#elementsMax = elementsMax
+    this.#elementsLeft = elementsMax
     this.#chunks = chunks
     const [first = empty] = chunks
     this.#window = asBuffer(first)
@@ -117,7 +124,17 @@ export class Reader {
   /** How many tagged fields follow: each takes two bytes at least. */
   taggedCount(): number {
     const count = this.unsignedVarint()
-    return this.#checkLength(count, 2)
+    return this.#countElements(this.#checkLength(count, 2))
+  }
+
+  /** Length of a plain list whose elements take `leastBytes` each; -1 = null. */
+  listLength(leastBytes: number): number {
+    return this.#countElements(this.length(leastBytes))
+  }
+
+  /** Length of a compact list; -1 = null. */
+  compactListLength(leastBytes: number): number {
+    return this.#countElements(this.compactLength(leastBytes))
   }
 
   /** Length of a plain string; -1 = null. */
@@ -125,7 +142,7 @@ export class Reader {
     return this.#checkLength(this.int16(), 1)
   }
 
-  /** Length of plain bytes, or of a plain array whose elements take `leastBytes` each; -1 = null. */
+  /** Any plain length, of elements that take `leastBytes` each; -1 = null. */
   length(leastBytes = 1): number {
     return this.#checkLength(this.int32(), leastBytes)
   }
@@ -181,6 +198,14 @@ export class Reader {
   #byte(): number {
     const at = this.#take(1)
     return this.#window.readUInt8(at)
+  }
+
+  #countElements(count: number): number {
+    if (count > 0) this.#elementsLeft -= count
+    if (this.#elementsLeft < 0) {
+      throw this.malformed(`more than ${this.#elementsMax} elements in one message`)
+    }
+    return count
   }
 
   #checkLength(length: number, leastBytes: number): number {

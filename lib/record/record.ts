@@ -76,6 +76,9 @@ export class RecordCursor {
   valuePosition = 0
   valueSize = -1
   headerCount = 0
+  /** Where the whole record lies in `bytes`, with its length. */
+  startPosition = 0
+  endPosition = 0
   readonly #reader: VarintReader
   readonly #baseOffset: Offset
   readonly #lastOffsetDelta: number
@@ -112,6 +115,7 @@ export class RecordCursor {
       throw new DecodeError(`${left} bytes after the last of ${this.recordCount} records`)
     }
     reader.limit = this.bytes.length
+    this.startPosition = reader.position
     const size = reader.readVarint()
     const end = reader.position + size
     if (size < recordBytesMin - 1 || end > this.bytes.length) {
@@ -132,6 +136,7 @@ export class RecordCursor {
     if (reader.position !== end) {
       throw new DecodeError(`${end - reader.position} bytes left over in record ${this.#count}`)
     }
+    this.endPosition = end
     this.#count++
     return true
   }

@@ -185,6 +185,11 @@ export class Partition {
     return this.log.append(batch, { leaderEpoch })
   }
 
+  /** INVALID_RECORD when the topic's schemas refuse one of them. */
+  checkRecords(batches: readonly RecordBatch[]): void {
+    for (const batch of batches) this.log.recordCheck?.(batch, this.name)
+  }
+
   /** Where a reader's visible records end. */
   visibleEnd(isReadCommitted: boolean): Offset {
     return isReadCommitted ? this.lastStableOffset : this.#highWatermark

@@ -26,6 +26,7 @@ import { FetchMemory } from './fetch-memory.ts'
 import { FetchSessionCache } from './fetch-session.ts'
 import { Partition } from './partition.ts'
 import { Purgatory } from './purgatory.ts'
+import { TopicSchemas } from './topic-schemas.ts'
 
 export interface ReplicaManagerOptions {
   readonly env: Env
@@ -37,8 +38,6 @@ export interface ReplicaManagerOptions {
   readonly minIsr: (image: ClusterImage, topic: TopicImage, replicationFactor: number) => number
   /** How many fetch sessions are kept. */
   readonly fetchSessionSlots: () => number
-  /** The disk failed; every partition refuses its clients from now on. */
-  readonly onOffline: (error: Error) => void
 }
 
 export interface AppendResult {
@@ -64,6 +63,7 @@ export class ReplicaManager {
   readonly fetchPurgatory: Purgatory<Partition>
   /** Appends that wait for the high watermark. */
   readonly #producePurgatory: Purgatory<Partition>
+  readonly #schemas: TopicSchemas
   readonly #env: Env
   readonly #brokerId: BrokerId
   readonly #logDir: LogDir
@@ -89,10 +89,11 @@ export class ReplicaManager {
     const { clock, random } = options.env
     this.fetchSessions = new FetchSessionCache({ clock, random, slots: options.fetchSessionSlots })
     this.#producePurgatory = new Purgatory(options.env.clock)
+    this.#schemas = new TopicSchemas(options.env.log)
     this.#logDir.highWatermarks = () => this.#highWatermarks()
+    // Every partition refuses its clients from now on; the broker goes on, and says so to all.
     this.#logDir.onOffline = (error) => {
       for (const partition of this.partitions()) partition.markFailed(error)
-      options.onOffline(error)
     }
   }
 
@@ -143,6 +144,8 @@ export class ReplicaManager {
     { acks, timeoutMs }: { acks: number; timeoutMs: number },
   ): Promise<AppendResult> {
     const infos: AppendInfo[] = []
+    // Of several nothing is appended when one does not fit: they are one request of an old client.
+    if (batches.length > 1) partition.checkRecords(batches)
     try {
       for (const batch of batches) infos.push(partition.appendAsLeader(batch, { acks }))
     } catch (error) {
@@ -260,7 +263,9 @@ export class ReplicaManager {
         partition.markRemoved()
         await this.#guarded(partition.name, 'remove', () => this.#logDir.remove(partition.log))
       }
-      if (partitions.size === 0) this.#topics.delete(name)
+      if (partitions.size > 0) continue
+      this.#topics.delete(name)
+      this.#schemas.forget(name)
     }
   }
 
@@ -272,10 +277,12 @@ export class ReplicaManager {
       const group = missing.slice(from, from + opensAtOnce)
       await Promise.all(group.map((state) => this.#open(topic, state, config)))
     }
+    const recordCheck = await this.#schemas.checkOf(topic.name, config)
     for (const state of here) {
       const partition = this.#topics.get(topic.name)?.get(state.partition)
       if (partition === undefined) continue
       partition.config = config
+      partition.log.recordCheck = recordCheck
       partition.log.setConfig(config)
       const minIsr = this.#minIsr(image, topic, state.replicas.length)
       partition.apply({ ...state, minIsr })

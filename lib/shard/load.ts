@@ -53,7 +53,9 @@ export async function loadShard({
 }
 
 function replayBatch(shard: Shard, batch: RecordBatch, fromOffset: Offset): number {
-  const { attributes, producerId, baseOffset } = batch.header
+  const { attributes, producerId, baseOffset, recordCount } = batch.header
+  // Compaction left its header only, for the sake of its producer.
+  if (recordCount === 0) return 0
   try {
     if (isControl(attributes)) {
       const { type } = readControlBatch(batch)

@@ -45,7 +45,7 @@ export class InvalidRecordsError extends KafkaError {
 /** No batch may grow beyond this when it is decompressed. */
 export const decompressedBytesMax = 128 * 1024 * 1024
 /** Offending records named in one answer. */
-const recordErrorsMax = 1000
+export const recordErrorsMax = 1000
 const never = Number.MAX_SAFE_INTEGER
 
 /**

@@ -1,7 +1,8 @@
 /**
  * The small text files of a log dir, all replaced atomically.
  *
- *   recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint:
+ *   recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint,
+ *   cleaner-offset-checkpoint:
  *       0 \n <number of lines> \n (<topic> <partition> <offset> \n)*
  *   partition.metadata:      version: 0 \n topic_id: <22 characters>
  *   meta.properties:         version=1, cluster.id, node.id, directory.id, one per line;
@@ -27,6 +28,7 @@ import type { Env } from '../io/env.ts'
 export const recoveryPointFile = 'recovery-point-offset-checkpoint'
 export const logStartFile = 'log-start-offset-checkpoint'
 export const highWatermarkFile = 'replication-offset-checkpoint'
+export const cleanerOffsetFile = 'cleaner-offset-checkpoint'
 export const cleanShutdownFile = '.kafka_cleanshutdown'
 export const metaPropertiesFile = 'meta.properties'
 

@@ -7,16 +7,14 @@ export function isDiskFailure(error: unknown): boolean {
   return !harmlessCodes.some((code) => hasErrorCode(error, code))
 }
 
-const harmlessCodes = [
-  'ENOSPC',
-  'EDQUOT',
-  'EMFILE',
-  'ENFILE',
-  'ENAMETOOLONG',
-  'EEXIST',
-  'ENOTEMPTY',
-  'ENOTDIR',
-]
+/** Whether `error` passes by itself: the disk is full, or no handle is left. */
+export function isShortage(error: unknown): boolean {
+  return shortages.some((code) => hasErrorCode(error, code))
+}
+
+const shortages = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']
+
+const harmlessCodes = [...shortages, 'ENAMETOOLONG', 'EEXIST', 'ENOTEMPTY', 'ENOTDIR']
 
 /** What was thrown, as an Error. */
 export function asError(thrown: unknown): Error {

@@ -22,6 +22,7 @@ import {
   segmentFileName,
 } from './segment-files.ts'
 import { type TimestampOffset, timeEntrySize } from './time-index.ts'
+import { transactionIndexEntries } from './transaction-index.ts'
 
 /** A batch of a `.log` file. `bytes` hold all of it, and are valid only during the visit. */
 export interface InspectedBatch {
@@ -36,15 +37,6 @@ export interface OffsetIndexEntry {
   readonly position: number
 }
 
-/** An aborted transaction, as `.txnindex` keeps it. */
-export interface TransactionIndexEntry {
-  readonly version: number
-  readonly producerId: number
-  readonly firstOffset: Offset
-  readonly lastOffset: Offset
-  readonly lastStableOffset: Offset
-}
-
 /** Something about a file that is not as it should be. */
 export interface Finding {
   /** error: records are lost or unreadable. warning: repaired by the next start, or harmless. */
@@ -56,7 +48,6 @@ export interface Finding {
   readonly message: string
 }
 
-const txnEntrySize = 34
 const indexBytesMax = 64 * 1024 * 1024
 
 /** Calls `visit` for each batch of a `.log` file; ends early when it gives 'stop'. */
@@ -98,27 +89,6 @@ export function timeIndexEntries(baseOffset: Offset, bytes: Uint8Array): Timesta
     const relative = buffer.readInt32BE(at + 8)
     if (timestamp === 0 && relative === 0 && isZero(buffer.subarray(at))) break
     entries.push({ timestamp, offset: baseOffset + relative })
-  }
-  return entries
-}
-
-/** The entries of a `.txnindex` file. DecodeError when its size is no multiple of an entry's. */
-export function transactionIndexEntries(bytes: Uint8Array): TransactionIndexEntry[] {
-  const buffer = asBuffer(bytes)
-  if (buffer.length % txnEntrySize !== 0) {
-    throw new DecodeError(
-      `transaction index of ${buffer.length} bytes, entries have ${txnEntrySize}`,
-    )
-  }
-  const entries: TransactionIndexEntry[] = []
-  for (let at = 0; at < buffer.length; at += txnEntrySize) {
-    entries.push({
-      version: buffer.readInt16BE(at),
-      producerId: readInt64(buffer, at + 2),
-      firstOffset: readInt64(buffer, at + 10),
-      lastOffset: readInt64(buffer, at + 18),
-      lastStableOffset: readInt64(buffer, at + 26),
-    })
   }
   return entries
 }

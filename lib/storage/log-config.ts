@@ -11,15 +11,19 @@ const names = [
   'compression.gzip.level',
   'compression.lz4.level',
   'compression.zstd.level',
+  'delete.retention.ms',
   'file.delete.delay.ms',
   'flush.messages',
   'flush.ms',
   'index.interval.bytes',
   'internal.segment.bytes',
+  'max.compaction.lag.ms',
   'max.message.bytes',
   'message.timestamp.after.max.ms',
   'message.timestamp.before.max.ms',
   'message.timestamp.type',
+  'min.cleanable.dirty.ratio',
+  'min.compaction.lag.ms',
   'ottla.durability',
   'retention.bytes',
   'retention.ms',
@@ -41,4 +45,16 @@ export function logConfigWith(overrides: Partial<LogConfig> = {}): LogConfig {
 /** Size at which a segment is full. */
 export function segmentBytesOf(config: LogConfig): number {
   return config['internal.segment.bytes'] ?? config['segment.bytes']
+}
+
+/** Age at which a segment is full: a compacted one also when it must be compacted. */
+export function segmentMsOf(config: LogConfig): number {
+  const lagMs = config['max.compaction.lag.ms']
+  const isBound = isCompacted(config) && lagMs > 0
+  return isBound ? Math.min(lagMs, config['segment.ms']) : config['segment.ms']
+}
+
+/** Whether old values of a key are removed. */
+export function isCompacted(config: LogConfig): boolean {
+  return config['cleanup.policy'].includes('compact')
 }

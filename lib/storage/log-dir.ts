@@ -25,14 +25,13 @@ import {
 import { uuidFromBytes } from '../base/uuid.ts'
 import type { BrokerConfig } from '../config/broker.ts'
 import type { Timer } from '../io/clock.ts'
-import { type DiskLock, hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
+import { type DiskLock, readFile, writeFileAtomic } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
 import { BufferPool } from './buffer-pool.ts'
 import {
   cleanShutdownFile,
   decodePartitionMetadata,
   encodeMetaProperties,
-  encodeOffsetCheckpoint,
   encodePartitionMetadata,
   highWatermarkFile,
   logStartFile,
@@ -42,7 +41,7 @@ import {
   recoveryPointFile,
 } from './checkpoint.ts'
 import { claimDirectory, DataDirectoryError } from './data-directory.ts'
-import { asError, isDiskFailure } from './disk-failure.ts'
+import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
 import type { GroupCommit } from './journal/group-commit.ts'
@@ -51,6 +50,7 @@ import { journalKeyOf } from './journal/journal-block.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
+import { OffsetCheckpoints } from './offset-checkpoints.ts'
 import { createLogFiles, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
 import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
@@ -64,6 +64,13 @@ export type LogDirConfig = Pick<
 > &
   Partial<JournalConfig>
 
+/** What a log dir needs of the cleaner of its logs (cleaner/log-cleaner.ts). */
+export interface LogCleaning {
+  isCleaning(log: Log): boolean
+  /** Resolves when the log, which goes, is no longer worked on. */
+  release(log: Log): Promise<void>
+}
+
 export interface LogDirOptions {
   readonly env: Env
   readonly path: string
@@ -72,6 +79,8 @@ export interface LogDirOptions {
   readonly config: LogDirConfig
   /** Take over a directory that Apache Kafka wrote and stopped cleanly. */
   readonly adopt?: boolean
+  /** Segment files open at a time, when nobody holds more of them busy. */
+  readonly segmentFilesMax?: number
 }
 
 const checkpointEveryMs = 5_000
@@ -86,13 +95,15 @@ const metadataTopic = '__cluster_metadata'
 export class LogDir implements LogHost {
   readonly env: Env
   readonly path: string
-  readonly pool = new SegmentPool()
+  readonly pool: SegmentPool
   readonly buffers = new BufferPool()
   readonly commits: GroupCommit
   /** Whether the last process stopped cleanly. */
   readonly isClean: boolean
   /** What is to be checkpointed as high watermarks; logs it does not name keep theirs. */
   highWatermarks: () => Iterable<[TopicPartition, Offset]> = () => []
+  /** Told of logs that go; retention leaves alone what it works on. */
+  cleaning: LogCleaning = { isCleaning: () => false, release: async () => {} }
   /** The dir went offline. */
   onOffline: (error: Error) => void = () => {}
   readonly #journal: Journal
@@ -102,7 +113,7 @@ export class LogDir implements LogHost {
   readonly #recoveryPoints: Map<string, Offset>
   readonly #logStarts: Map<string, Offset>
   readonly #highWatermarks: Map<string, Offset>
-  readonly #written = new Map<string, Uint8Array>()
+  readonly #offsetFiles: OffsetCheckpoints
   readonly #logStartSaves = new GatheringTask(() => this.#saveLogStarts())
   readonly #checkpoints = new GatheringTask(() => this.#checkpoint())
   readonly #timers = new Map<string, Timer>()
@@ -119,7 +130,7 @@ export class LogDir implements LogHost {
   #syncWaiters: (() => void)[] = []
 
   private constructor(
-    { env, path, config }: LogDirOptions,
+    { env, path, config, segmentFilesMax }: LogDirOptions,
     found: {
       lock: DiskLock
       meta: MetaProperties
@@ -131,6 +142,8 @@ export class LogDir implements LogHost {
   ) {
     this.env = env
     this.path = path
+    this.#offsetFiles = new OffsetCheckpoints(env.disk, path)
+    this.pool = new SegmentPool(segmentFilesMax === undefined ? {} : { openMax: segmentFilesMax })
     this.isClean = found.isClean
     this.#config = config
     this.#lock = found.lock
@@ -316,7 +329,7 @@ export class LogDir implements LogHost {
     const nowMs = this.env.clock.nowMs()
     this.#noteHighWatermarks()
     for (const log of this.#logs.values()) {
-      if (log.failure !== null) continue
+      if (log.failure !== null || this.cleaning.isCleaning(log)) continue
       log.producers.expire(nowMs, this.producerExpirationMs)
       const highWatermark = this.#highWatermarks.get(log.name) ?? 0
       try {
@@ -385,6 +398,7 @@ export class LogDir implements LogHost {
     this.#highWatermarks.delete(name)
     const unique = this.env.random.bytes(16)
     const directory = `${this.path}/${markedDirectoryName(log.topicPartition, unique, mark)}`
+    await this.cleaning.release(log)
     try {
       await this.env.disk.rename(log.directory, directory)
       log.moveTo(directory)
@@ -437,7 +451,7 @@ export class LogDir implements LogHost {
   onFailure(log: { readonly name: string }, error: Error): void {
     // What fails under a log that was taken away says nothing about the disk.
     if (this.#logs.get(log.name) !== log || this.#isClosed) return
-    if (isFull(error)) {
+    if (isShortage(error)) {
       this.env.log.error('log.disk-full', { log: log.name, error: error.message })
       void this.#floor.look()
     } else this.#goOffline(error)
@@ -456,7 +470,11 @@ export class LogDir implements LogHost {
   #goOffline(error: Error): void {
     if (this.#failure !== null) return
     this.#failure = error
-    this.env.log.error('log.dir.offline', { path: this.path, error: error.message })
+    this.env.log.error('log.dir.offline', {
+      path: this.path,
+      error: error.message,
+      todo: 'repair the disk, then restart the broker',
+    })
     this.#stopTimers()
     for (const log of this.#logs.values()) log.goOffline(error)
     this.onOffline(error)
@@ -482,7 +500,7 @@ export class LogDir implements LogHost {
     for (const log of this.#logs.values()) {
       if (log.logStartOffset > 0) this.#logStarts.set(log.name, log.logStartOffset)
     }
-    await this.#writeCheckpoint(logStartFile, this.#logStarts)
+    await this.#offsetFiles.write(logStartFile, this.#logStarts)
   }
 
   #noteHighWatermarks(): void {
@@ -497,31 +515,17 @@ export class LogDir implements LogHost {
     this.#noteHighWatermarks()
     try {
       await this.#saveRecoveryPoints()
-      await this.#writeCheckpoint(highWatermarkFile, this.#highWatermarks)
+      await this.#offsetFiles.write(highWatermarkFile, this.#highWatermarks)
       await this.#logStartSaves.request()
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
-      if (!isFull(error)) this.#goOffline(asError(error))
+      if (!isShortage(error)) this.#goOffline(asError(error))
     }
   }
 
   async #saveRecoveryPoints(): Promise<void> {
     for (const log of this.#logs.values()) this.#recoveryPoints.set(log.name, log.recoveryPoint)
-    await this.#writeCheckpoint(recoveryPointFile, this.#recoveryPoints)
-  }
-
-  /** Replaces a checkpoint unless it would read the same. */
-  async #writeCheckpoint(file: string, offsets: ReadonlyMap<string, Offset>): Promise<void> {
-    const entries = []
-    for (const [name, offset] of offsets) {
-      const named = directoryKind(name)
-      if (named.kind === 'log') entries.push({ ...named.topicPartition, offset })
-    }
-    const bytes = encodeOffsetCheckpoint(entries)
-    const before = this.#written.get(file)
-    if (before !== undefined && Buffer.compare(before, bytes) === 0) return
-    await writeFileAtomic(this.env.disk, `${this.path}/${file}`, bytes)
-    this.#written.set(file, bytes)
+    await this.#offsetFiles.write(recoveryPointFile, this.#recoveryPoints)
   }
 
   /** Syncs and closes all logs, writes checkpoints and the clean mark, lets go of the directory. */
@@ -575,10 +579,6 @@ async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>)
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item)
   }
   await Promise.all(Array.from({ length: lanes }, lane))
-}
-
-function isFull(error: unknown): boolean {
-  return hasErrorCode(error, 'ENOSPC') || hasErrorCode(error, 'EDQUOT')
 }
 
 function messageOf(thrown: unknown): string {

@@ -14,8 +14,8 @@
 import { type Deferred, deferred } from '../base/deferred.ts'
 import type { Offset } from '../base/types.ts'
 import type { Timer } from '../io/clock.ts'
-import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
-import { asError } from './disk-failure.ts'
+import { writeFileAtomic } from '../io/disk.ts'
+import { asError, isShortage } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
 import type { Committer, WrittenBytes } from './journal/group-commit.ts'
 import type { JournalKey } from './journal/journal-block.ts'
@@ -288,7 +288,7 @@ export class LogDurability implements Committer {
       }
     } catch (error) {
       // Without space the files wait for the next closing; recovery would make them anew.
-      if (hasErrorCode(error, 'ENOSPC')) return
+      if (isShortage(error)) return
       throw this.#fail(error)
     }
   }

@@ -22,8 +22,7 @@ import {
   type TopicPartition,
   topicPartitionName,
 } from '../base/types.ts'
-import { hasErrorCode, writeFileAtomic } from '../io/disk.ts'
-import { randomBelow } from '../io/random.ts'
+import { writeFileAtomic } from '../io/disk.ts'
 import {
   lastOffsetOf,
   patchCreateTime,
@@ -32,11 +31,11 @@ import {
   type RecordBatch,
 } from '../record/batch.ts'
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
-import { asError, isDiskFailure } from './disk-failure.ts'
+import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
 import { type EpochEndOffset, encodeLeaderEpochs, type LeaderEpochCache } from './leader-epochs.ts'
-import { type LogConfig, segmentBytesOf } from './log-config.ts'
+import type { LogConfig } from './log-config.ts'
 import { LogDurability } from './log-durability.ts'
 import type { LogHost } from './log-host.ts'
 import {
@@ -52,8 +51,11 @@ import { rebuildProducers } from './producer-recovery.ts'
 import { encodeProducerSnapshot } from './producer-snapshot.ts'
 import type { ProducerBatch, ProducerStates } from './producer-state.ts'
 import { ReadFailures } from './read-failures.ts'
-import { Segment } from './segment.ts'
+import type { RecordCheck } from './record-check.ts'
+import { isRollDue, newSegment } from './roll.ts'
+import type { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, segmentFileName } from './segment-files.ts'
+import { removeLater, runStart } from './segment-runs.ts'
 
 export type { LogConfig } from './log-config.ts'
 export type { LogPosition, LogRead, ReadOptions, TimestampedOffset } from './log-reader.ts'
@@ -70,8 +72,6 @@ export interface AppendInfo {
   readonly written: Promise<void>
 }
 
-const relativeOffsetMax = 0x7fffffff
-
 export class Log {
   readonly topicPartition: TopicPartition
   readonly topicId: TopicId | null
@@ -79,6 +79,8 @@ export class Log {
   readonly name: string
   /** Written or synced end has moved. */
   onProgress: () => void = () => {}
+  /** What the topic asks of each record; null when nothing, which costs nothing. */
+  recordCheck: RecordCheck | null = null
   readonly #host: LogHost
   readonly #producers: ProducerStates
   readonly #reader: LogReader
@@ -102,6 +104,8 @@ export class Log {
   /** The end of which a producer snapshot is on disk (an empty log needs none); -1 = of none. */
   #snapshotOffset: Offset
   #generation = 0
+  /** Files of replaced segments are being renamed. */
+  #settling: Promise<void> | null = null
 
   constructor(state: LogState, config: LogConfig, host: LogHost) {
     const active = state.segments.at(-1)
@@ -217,6 +221,7 @@ export class Log {
     const duplicate =
       batch.header.producerId < 0 ? null : this.#producers.check(batch.header, this.name)
     if (duplicate !== null) return this.#answerAgain(duplicate)
+    this.recordCheck?.(batch, this.name)
     const isAppendTime = config['message.timestamp.type'] === 'LogAppendTime'
     if (!isAppendTime && claimsAppendTime(batch)) patchCreateTime(batch)
     const stored = withWantedCodec(batch, config)
@@ -236,7 +241,11 @@ export class Log {
 
   #checkWritable(): void {
     if (this.#failure !== null) throw this.#offlineError()
-    if (this.#isFull) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: the disk is full`)
+    if (this.#isFull)
+      throw new KafkaError(
+        'KAFKA_STORAGE_ERROR',
+        `${this.name}: the disk is full, or no file handle is left`,
+      )
     const refusal = this.#host.refusal
     if (refusal !== null) throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${refusal}`)
     if (this.#isExclusive) {
@@ -268,7 +277,7 @@ export class Log {
   #enqueue(batch: RecordBatch, nowMs: number): Promise<void> {
     const { header } = batch
     const endOffset = lastOffsetOf(header) + 1
-    if (this.#mustRoll(batch, nowMs)) this.#roll()
+    if (isRollDue(this.#active, header, { config: this.#config, nowMs })) this.#roll()
     const segment = this.#active
     const position = segment.sizeBytes
     segment.addBatch(header, position, this.#config['index.interval.bytes'])
@@ -287,20 +296,6 @@ export class Log {
     return segment.writtenBytes === 0 && segment !== this.#segments[0]
   }
 
-  #mustRoll({ header }: RecordBatch, nowMs: number): boolean {
-    const segment = this.#active
-    const config = this.#config
-    if (lastOffsetOf(header) - segment.baseOffset > relativeOffsetMax) return true
-    if (segment.sizeBytes === 0) return false
-    if (segment.sizeBytes + header.sizeBytes > segmentBytesOf(config)) return true
-    if (segment.isIndexFull(config['segment.index.bytes'])) return true
-    const hasTimes = segment.firstTimestamp >= 0 && header.maxTimestamp >= 0
-    const waitedMs = hasTimes
-      ? header.maxTimestamp - segment.firstTimestamp
-      : nowMs - segment.createdMs
-    return waitedMs > config['segment.ms'] - segment.rollJitterMs
-  }
-
   /** Closes the active segment and goes on in a new one, from the log end offset. No IO here. */
   #roll(): void {
     const sealed = this.#active
@@ -312,24 +307,9 @@ export class Log {
     sealed.seal()
     const snapshot = encodeProducerSnapshot(this.#producers.entries())
     this.#durability.seal(sealed, baseOffset, snapshot)
-    this.#active = this.#newSegment(baseOffset)
+    const directory = this.#directory
+    this.#active = newSegment(this.#host, this.#config, { directory, baseOffset })
     this.#segments = [...this.#segments, this.#active]
-  }
-
-  /** An empty segment that takes appends; its file is made later. */
-  #newSegment(baseOffset: Offset): Segment {
-    const { env, pool } = this.#host
-    const jitterMs = Math.min(this.#config['segment.jitter.ms'], this.#config['segment.ms'])
-    const segment = new Segment({
-      disk: env.disk,
-      pool,
-      directory: this.#directory,
-      baseOffset,
-      createdMs: env.clock.nowMs(),
-      rollJitterMs: jitterMs > 0 ? randomBelow(env.random, Math.min(jitterMs, 2 ** 32)) : 0,
-    })
-    segment.startIndexes()
-    return segment
   }
 
   async #write(group: WriteGroup): Promise<void> {
@@ -345,10 +325,9 @@ export class Log {
     this.#durability.written(group)
   }
 
-  /** A full disk stops appends and lets reads go on; any other failure takes the log offline. */
+  /** A full disk, or no handle left, stops appends for a while; any other failure takes the log offline. */
   #onWriteFailure(error: Error): Error {
-    const isFull = hasErrorCode(error, 'ENOSPC') || hasErrorCode(error, 'EDQUOT')
-    if (!isFull) return this.#failed(error)
+    if (!isShortage(error)) return this.#failed(error)
     this.#isFull = true
     this.#host.onFailure(this, error)
     return new KafkaError('KAFKA_STORAGE_ERROR', `${this.name}: ${error.message}`, { cause: error })
@@ -374,7 +353,7 @@ export class Log {
       await writeFileAtomic(this.#host.env.disk, `${this.#directory}/${leaderEpochFile}`, bytes)
     } catch (error) {
       // The epochs are in the batches too; the next change writes the file again.
-      if (hasErrorCode(error, 'ENOSPC')) return
+      if (isShortage(error)) return
       throw this.#failed(error)
     }
   }
@@ -471,6 +450,7 @@ export class Log {
       this.leaderEpochs.truncateFromStart(start)
     }
     try {
+      await this.#settling?.catch(() => {})
       // Durable first: a crash between two renames must not leave a hole that counts.
       await this.#host.saveLogStarts()
       // Only now may the journal forget what of them was not synced.
@@ -479,15 +459,32 @@ export class Log {
     } catch (error) {
       throw this.#failed(error)
     }
-    const remove = () => {
-      for (const segment of dropped) {
-        // What is left behind the next start removes.
-        segment.removeFiles().catch((error: unknown) => {
-          this.#host.env.log.warn('log.delete.failed', { log: this.name, error: String(error) })
-        })
-      }
+    removeLater(this.#host.env, this, dropped)
+  }
+
+  /**
+   * Readers get `replacement` for `replaced`, a run of closed segments, from now on; `settleFiles`
+   * then brings the files in order. False, and nothing is done, when they are no longer that run.
+   */
+  async replaceSegments(
+    replaced: readonly Segment[],
+    replacement: Segment,
+    settleFiles: () => Promise<void>,
+  ): Promise<boolean> {
+    if (this.#failure !== null || this.#isExclusive) return false
+    const at = runStart(this.#segments, replaced)
+    if (at === -1 || replaced.includes(this.#active)) return false
+    this.#segments = this.#segments.toSpliced(at, replaced.length, replacement)
+    this.#generation++
+    for (const segment of replaced) {
+      segment.isRemoved = true
+      this.#durability.forget(segment)
     }
-    this.#host.env.clock.timer(this.#config['file.delete.delay.ms'], remove, { unref: true })
+    this.#settling = settleFiles().finally(() => {
+      this.#settling = null
+    })
+    await this.#settling
+    return true
   }
 
   /** Cuts the log so that it ends at `offset` or at the batch border before it. For followers. */
@@ -550,8 +547,9 @@ export class Log {
     this.onProgress()
   }
 
-  /** Resolves when no write and no sync is queued or under way. */
+  /** Resolves when no write, no sync and no renaming is queued or under way. */
   async #quiesce(): Promise<void> {
+    await this.#settling?.catch(() => {})
     await this.#writer.quiet()
     await this.#durability.idle()
     await this.#epochSaves.idle()

@@ -36,6 +36,7 @@ import { ProducerStates } from './producer-state.ts'
 import { type ScanEnd, scanBatches, walkHeaders } from './scan.ts'
 import { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, parseSegmentFileName } from './segment-files.ts'
+import { finishFileChanges } from './segment-swaps.ts'
 
 export interface LoadOptions {
   readonly host: LogHost
@@ -121,7 +122,7 @@ function failedState(loading: Loading, failure: Error): LogState {
 
 async function load(loading: Loading): Promise<LogState> {
   const { host, directory, logStartOffset, recoveryPoint, isClean } = loading
-  await finishFileChanges(loading)
+  await finishSwaps(loading)
   await findSegments(loading)
   const first = loading.segments[0]
   if (first === undefined && recoveryPoint > logStartOffset) {
@@ -162,50 +163,13 @@ async function load(loading: Loading): Promise<LogState> {
   }
 }
 
-/**
- * Files that a crash left on their way: `.deleted` and `.cleaned` go, a `.swap` replaces the
- * segments it was made from. Index files without a log file go too.
- */
-async function finishFileChanges({ host, directory }: Loading): Promise<void> {
-  const { disk } = host.env
-  const files = (await disk.list(directory)).flatMap(({ name }) => {
-    const parsed = parseSegmentFileName(name)
-    return parsed === null ? [] : [{ name, ...parsed }]
-  })
-  for (const { name, mark } of files) {
-    if (mark === '.deleted' || mark === '.cleaned') await disk.remove(`${directory}/${name}`)
-  }
-  const swaps = files.filter(({ mark }) => mark === '.swap')
-  for (const swap of swaps) {
-    if (swap.suffix !== fileSuffix.log) continue
-    const end = await endOfFile(host, `${directory}/${swap.name}`, swap.baseOffset)
-    for (const file of files) {
-      const isReplaced = file.baseOffset >= swap.baseOffset && file.baseOffset < end
-      const isOld = file.mark === '' && file.suffix !== fileSuffix.snapshot
-      if (isReplaced && isOld) await disk.remove(`${directory}/${file.name}`)
-    }
-  }
-  for (const { name } of swaps) {
-    await disk.rename(`${directory}/${name}`, `${directory}/${name.slice(0, -'.swap'.length)}`)
-  }
-  if (swaps.length > 0) await disk.syncDir(directory)
-  const logs = new Set(
-    files.filter(({ suffix }) => suffix === fileSuffix.log).map(({ baseOffset }) => baseOffset),
-  )
-  for (const { name, suffix, baseOffset, mark } of files) {
-    if (mark !== '' || suffix === fileSuffix.snapshot || logs.has(baseOffset)) continue
-    await disk.remove(`${directory}/${name}`)
-  }
-}
-
-/** The offset after the last batch of a whole file. */
-async function endOfFile(host: LogHost, path: string, baseOffset: Offset): Promise<Offset> {
-  const file = await host.env.disk.open(path, 'read')
+/** Swaps of cleaned segments that a crash cut short are finished or undone. */
+async function finishSwaps({ host, directory }: Loading): Promise<void> {
   try {
-    const range = { from: 0, to: await file.size() }
-    return (await walkToEnd(file, range, baseOffset)).end
-  } finally {
-    await file.close()
+    await finishFileChanges(host.env.disk, directory)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new DamagedLogError(`${directory}: a cleaned segment cannot be read: ${error.message}`)
   }
 }
 

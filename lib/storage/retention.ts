@@ -6,6 +6,7 @@
 
 import type { Offset } from '../base/types.ts'
 import type { Log } from './log.ts'
+import { runStart } from './segment-runs.ts'
 
 /** How many of the oldest segments are to be dropped now. */
 export async function segmentsToDrop(
@@ -45,8 +46,8 @@ export async function applyRetention(
   if (log.failure !== null) return 0
   const before = log.segments
   const count = await segmentsToDrop(log, options)
-  // Segments may have been added meanwhile, but if any was taken the count no longer holds.
-  if (count === 0 || log.segments[0] !== before[0]) return 0
+  // Segments may have been added meanwhile, but if any was taken or replaced the count no longer holds.
+  if (count === 0 || runStart(log.segments, before.slice(0, count)) !== 0) return 0
   await log.deleteOldest(count)
   return count
 }

@@ -22,6 +22,9 @@ export const fileSuffix = {
 } as const
 export type FileSuffix = (typeof fileSuffix)[keyof typeof fileSuffix]
 
+/** What hangs behind the name of a file: '' in use, else on its way in or out. */
+export type FileMark = '' | '.cleaned' | '.swap' | '.deleted'
+
 export const leaderEpochFile = 'leader-epoch-checkpoint'
 export const partitionMetadataFile = 'partition.metadata'
 

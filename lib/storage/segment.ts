@@ -12,12 +12,14 @@
 
 import { assert } from '../base/assert.ts'
 import { deferred } from '../base/deferred.ts'
+import { DecodeError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
 import { type Disk, type DiskFile, hasErrorCode, readFile } from '../io/disk.ts'
 import { type BatchHeader, lastOffsetOf } from '../record/batch.ts'
+import { asError } from './disk-failure.ts'
 import { OffsetIndex, offsetEntrySize, readOffsetIndex } from './offset-index.ts'
 import { scanBatches, walkHeaders } from './scan.ts'
-import { type FileSuffix, fileSuffix, segmentFileName } from './segment-files.ts'
+import { type FileMark, type FileSuffix, fileSuffix, segmentFileName } from './segment-files.ts'
 import type { Pooled, SegmentPool } from './segment-pool.ts'
 import { readTimeIndex, TimeIndex, type TimestampOffset, timeEntrySize } from './time-index.ts'
 
@@ -31,6 +33,8 @@ export interface SegmentOptions {
   readonly createdMs: number
   /** Taken off segment.ms, so that segments made together are not all rolled together. */
   readonly rollJitterMs?: number
+  /** What hangs behind the names of its files; '' for a segment in use. */
+  readonly mark?: FileMark
 }
 
 interface Indexes {
@@ -41,6 +45,9 @@ interface Indexes {
 const indexBytesMax = 64 * 1024 * 1024
 /** A log file of more bytes has index entries, but for one enormous batch. */
 const unindexedBytesMax = 1024 * 1024
+
+/** Whoever read it meets the segment that took its place, or none, when it looks again. */
+export class SegmentRemovedError extends DecodeError {}
 
 export class Segment implements Pooled {
   readonly baseOffset: Offset
@@ -55,6 +62,8 @@ export class Segment implements Pooled {
   /** maxTimestamp of the first batch: what segment.ms counts from. -1 = unknown. */
   firstTimestamp = -1
   isRemoved = false
+  /** `.cleaned` or `.swap` on its way in, `.deleted` on its way out. */
+  mark: FileMark
   /** Whether the index files hold what the indexes in memory do. */
   #indexesFlushed = false
   /** Entries are still added: the indexes cannot be dropped. */
@@ -67,6 +76,8 @@ export class Segment implements Pooled {
   #countedIndexBytes = 0
   #file: DiskFile | null = null
   #opening: Promise<DiskFile> | null = null
+  /** What closing the file said while bytes of it were not synced. */
+  #closeFailure: Error | null = null
   #userCount = 0
   #onIdle: (() => void) | null = null
   readonly #disk: Disk
@@ -79,11 +90,12 @@ export class Segment implements Pooled {
     this.baseOffset = options.baseOffset
     this.createdMs = options.createdMs
     this.rollJitterMs = options.rollJitterMs ?? 0
+    this.mark = options.mark ?? ''
   }
 
   /** Path of one of the segment's files. */
   path(suffix: FileSuffix): string {
-    return `${this.directory}/${segmentFileName(this.baseOffset, suffix)}`
+    return `${this.directory}/${segmentFileName(this.baseOffset, suffix)}${this.mark}`
   }
 
   /** For a segment whose file is there and whole, `sizeBytes` long. `isActive`: batches will follow. */
@@ -203,6 +215,8 @@ export class Segment implements Pooled {
   }
 
   async #loadIndexes(): Promise<Indexes> {
+    // Its names may be another's by now: the read is repeated with what took its place.
+    if (this.isRemoved) throw new SegmentRemovedError(`segment ${this.baseOffset} was removed`)
     const offsetBytes = await readFile(this.#disk, this.path(fileSuffix.index), indexBytesMax)
     const timeBytes = await readFile(this.#disk, this.path(fileSuffix.timeIndex), indexBytesMax)
     const offset = offsetBytes && readOffsetIndex(this.baseOffset, offsetBytes, this.writtenBytes)
@@ -290,7 +304,7 @@ export class Segment implements Pooled {
     try {
       this.#pool.touch(this)
       if (this.#file === null) {
-        this.#opening ??= this.#disk.open(this.path(fileSuffix.log), mode)
+        this.#opening ??= this.#open(mode)
         this.#file = await this.#opening.finally(() => {
           this.#opening = null
         })
@@ -298,12 +312,35 @@ export class Segment implements Pooled {
       return await fn(this.#file)
     } finally {
       this.#userCount--
-      if (this.#userCount === 0) this.#onIdle?.()
+      if (this.#userCount === 0) {
+        this.#onIdle?.()
+        this.#pool.released(this)
+      }
     }
   }
 
+  async #open(mode: 'write' | 'create'): Promise<DiskFile> {
+    if (this.#closeFailure !== null) throw this.#closeFailure
+    const turn = this.#pool.enter()
+    if (turn !== null) await turn
+    try {
+      return await this.#disk.open(this.path(fileSuffix.log), mode)
+    } catch (error) {
+      this.#pool.leave()
+      throw error
+    }
+  }
+
+  get isOpen(): boolean {
+    return this.#file !== null
+  }
+
+  /**
+   * Also with bytes that are not synced: a sync is of the file, whichever handle asks for it, and one
+   * that opens it later is told of a write-back that failed meanwhile (Linux since 4.16).
+   */
   get isIdle(): boolean {
-    return this.#userCount === 0 && this.writtenBytes === this.syncedBytes
+    return this.#userCount === 0
   }
 
   get droppableIndexBytes(): number {
@@ -312,12 +349,26 @@ export class Segment implements Pooled {
     return indexes.offset.bytes.length + indexes.time.bytes.length
   }
 
-  rest(): void {
+  /** Never rejects. */
+  async rest(): Promise<void> {
     if (!this.#isActive && this.#indexesFlushed) this.#dropIndexes()
+    try {
+      await this.#closeFile()
+    } catch (error) {
+      // Of what is synced nothing can be lost.
+      if (this.syncedBytes < this.writtenBytes) this.#closeFailure = asError(error)
+    }
+  }
+
+  async #closeFile(): Promise<void> {
     const file = this.#file
+    if (file === null) return
     this.#file = null
-    // Nothing is waiting to be written: a failing close loses nothing.
-    void file?.close().catch(() => {})
+    try {
+      await file.close()
+    } finally {
+      this.#pool.leave()
+    }
   }
 
   #dropIndexes(): void {
@@ -325,13 +376,26 @@ export class Segment implements Pooled {
     this.#countIndexBytes()
   }
 
-  /** Renames the files to `.deleted`: gone for a loading, still there for reads under way. */
-  async markDeleted(): Promise<void> {
+  /**
+   * Renames the files to `.deleted`: gone for a loading, still there for reads under way. A snapshot
+   * stays when a segment that takes this one's place has it too.
+   */
+  async markDeleted({ keepsSnapshot = false } = {}): Promise<void> {
     this.isRemoved = true
+    await this.rename('.deleted', { keepsSnapshot })
+  }
+
+  /** Renames the files, the log file first, as recovery wants it; one that is not there is left out. */
+  async rename(mark: FileMark, { keepsSnapshot = false } = {}): Promise<void> {
+    const before = this.mark
+    const name = (suffix: FileSuffix, marked: string) =>
+      `${this.directory}/${segmentFileName(this.baseOffset, suffix)}${marked}`
+    // Whoever opens a file from now on finds the new name or none, never another segment's file.
+    this.mark = mark
     for (const suffix of Object.values(fileSuffix)) {
-      const path = this.path(suffix)
+      if (suffix === fileSuffix.snapshot && keepsSnapshot) continue
       try {
-        await this.#disk.rename(path, `${path}.deleted`)
+        await this.#disk.rename(name(suffix, before), name(suffix, mark))
       } catch (error) {
         if (!hasErrorCode(error, 'ENOENT')) throw error
       }
@@ -342,10 +406,7 @@ export class Segment implements Pooled {
   async removeFiles(): Promise<void> {
     this.isRemoved = true
     await this.close()
-    for (const suffix of Object.values(fileSuffix)) {
-      await this.#disk.remove(this.path(suffix))
-      await this.#disk.remove(`${this.path(suffix)}.deleted`)
-    }
+    for (const suffix of Object.values(fileSuffix)) await this.#disk.remove(this.path(suffix))
   }
 
   /** No new use from now on; resolves when those under way have ended and the file is closed. */
@@ -358,8 +419,6 @@ export class Segment implements Pooled {
       this.#onIdle = null
     }
     this.#pool.forget(this)
-    const file = this.#file
-    this.#file = null
-    await file?.close()
+    await this.#closeFile()
   }
 }

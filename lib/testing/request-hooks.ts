@@ -35,9 +35,8 @@ export interface HookAction {
   readonly lose?: 'request' | 'answer' | 'silence'
 }
 
-export type RequestHook = (
-  request: HookedRequest,
-) => HookAction | undefined | Promise<HookAction | undefined>
+/** Says what becomes of a request, or only looks at it. */
+export type RequestHook = (request: HookedRequest) => HookAction | void | Promise<HookAction | void>
 
 export interface HookOptions {
   /** After so many requests the hook is gone. */
@@ -107,7 +106,7 @@ export class RequestHooks {
     for (const hook of hooks) {
       const action = await hook.run(request)
       if (hook.left <= 0) this.#remove(hook)
-      if (action !== undefined) return action
+      if (action) return action
     }
     return {}
   }

@@ -16,7 +16,7 @@ import { chunksSize, sliceChunks } from '../base/bytes.ts'
 import { DecodeError } from '../base/errors.ts'
 import type { Address, Stream } from '../io/network.ts'
 import { FrameSplitter } from './frame.ts'
-import type { BudgetWaiter, RequestBudget } from './request-budget.ts'
+import type { BudgetWaiter, ParkedHolder, RequestBudget } from './request-budget.ts'
 
 /** Bytes of one reply, its frame size included. */
 export interface Reply {
@@ -106,7 +106,7 @@ interface Outgoing {
 
 const sizeFieldBytes = 4
 
-export class ServerConnection implements BudgetWaiter {
+export class ServerConnection implements BudgetWaiter, ParkedHolder {
   readonly session: Session
   readonly #stream: Stream
   readonly #owner: ConnectionOwner
@@ -120,6 +120,10 @@ export class ServerConnection implements BudgetWaiter {
   #running = 0
   #runsAlone = false
   #runningBytes = 0
+  /** Of the request that runs alone, while its handler waits. */
+  #parkedBytes = 0
+  /** The connection was closed with a request parked: its end has nothing more to give back. */
+  #hasGivenUp = false
   /** Bytes of the frame that is still incomplete. */
   #partialBytes = 0
   /** Of finished replies that wait in #slots. */
@@ -271,6 +275,11 @@ export class ServerConnection implements BudgetWaiter {
       return
     }
     if (result instanceof Promise) {
+      // It may have ended by an answer to another's request, with this connection closed.
+      if (runsAlone && !this.#isClosed) {
+        this.#parkedBytes = sizeBytes
+        this.#owner.budget.park(this, sizeBytes)
+      }
       result.then(
         (reply) => this.#onDone(slot, sizeBytes, reply),
         (error) => this.#onFailed(sizeBytes, error),
@@ -304,8 +313,24 @@ export class ServerConnection implements BudgetWaiter {
     this.#running--
     this.#runsAlone = false
     this.#runningBytes -= sizeBytes
-    this.#owner.budget.finish(sizeBytes)
-    this.#owner.budget.release(sizeBytes)
+    const { budget } = this.#owner
+    if (this.#parkedBytes > 0) this.#unpark()
+    else if (!this.#hasGivenUp) {
+      budget.finish(sizeBytes)
+      budget.release(sizeBytes)
+    }
+  }
+
+  /** The parked request is done, or nobody waits for it any more. */
+  #unpark(): void {
+    const { budget } = this.#owner
+    budget.unpark(this)
+    budget.release(this.#parkedBytes)
+    this.#parkedBytes = 0
+  }
+
+  giveUp(reason: string): void {
+    this.destroy(new Error(reason))
   }
 
   /** Moves finished replies out, in request order. */
@@ -416,6 +441,10 @@ export class ServerConnection implements BudgetWaiter {
     budget.release(this.#partialBytes)
     this.#partialBytes = 0
     for (const frame of this.#waiting.splice(0)) this.#forgetWaiting(frame)
+    if (this.#parkedBytes > 0) {
+      this.#unpark()
+      this.#hasGivenUp = true
+    }
     budget.forget(this)
     for (const { reply } of this.#slots.splice(0)) {
       if (reply === null) continue

@@ -1,5 +1,6 @@
 import { type ErrorName, errorCode } from '../../lib/base/errors.ts'
 import { zeroUuid } from '../../lib/base/uuid.ts'
+import { ApiVersions } from '../../lib/protocol/apis/api-versions.ts'
 import { CreatePartitions } from '../../lib/protocol/apis/create-partitions.ts'
 import { CreateTopics } from '../../lib/protocol/apis/create-topics.ts'
 import { DeleteTopics } from '../../lib/protocol/apis/delete-topics.ts'
@@ -413,5 +414,19 @@ test('DescribeConfigs in every version; all keys, some keys, none such', async (
     if (version >= 3) assert.ok(retention?.documentation)
     assert.is(results[4]?.configs.length, 0)
   }
+  await world.stop()
+})
+
+test('a long list of topics to create gives others their turn', async () => {
+  const world = await Scenario.start({ topics: ['a:1'] })
+  const [greedy, other] = [await world.connect(), await world.connect()]
+  world.env.network.pieceBytes = 1 << 24
+  const topics = Array.from({ length: 10_000 }, (_, n) => ({ name: `t${n}`, numPartitions: 0 }))
+  greedy.send(CreateTopics, 7, { topics, timeoutMs: 1000 })
+  other.send(ApiVersions, 0, {})
+  while (other.frames.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  assert.is(greedy.frames.length, 0)
+  const { topics: answers } = await greedy.answer(CreateTopics, 7)
+  assert.is(answers.length, 10_000)
   await world.stop()
 })

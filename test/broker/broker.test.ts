@@ -1,9 +1,12 @@
-import { errorCode } from '../../lib/base/errors.ts'
+import { type ErrorName, errorCode } from '../../lib/base/errors.ts'
 import { Broker } from '../../lib/broker/broker.ts'
+import { singleNodeConfigs } from '../../lib/config/broker-groups.ts'
 import { noLayers, resolveBrokerConfig } from '../../lib/config/config.ts'
 import { readFile } from '../../lib/io/disk.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
+import { FindCoordinator } from '../../lib/protocol/apis/find-coordinator.ts'
 import { Metadata } from '../../lib/protocol/apis/metadata.ts'
+import { OffsetCommit } from '../../lib/protocol/apis/offset-commit.ts'
 import { readBatchHeader } from '../../lib/record/batch.ts'
 import { logConfigWith } from '../../lib/storage/log-config.ts'
 import { LogDir } from '../../lib/storage/log-dir.ts'
@@ -86,17 +89,64 @@ test('with durability=fsync nothing is visible before it is synced', async () =>
   assert.is(timedOut.responses[0]?.partitionResponses[0]?.errorCode, errorCode('REQUEST_TIMED_OUT'))
 })
 
-test('a failed disk is answered with KAFKA_STORAGE_ERROR, and the broker gives up', async () => {
-  const world = await Scenario.start({ topics: ['a:1'] })
-  world.env.disk.beforeEach = (operation) => {
-    if (operation === 'sync') throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+test('a log dir that fails takes its partitions offline, not the broker', async () => {
+  const world = await Scenario.start({ topics: ['a:1', 'b:1'] })
+  await world.produce('a', batch(['kept']))
+  world.env.disk.beforeEach = (operation, path) => {
+    if (operation === 'sync' && path.endsWith('.log')) throw failure('EIO')
     return undefined
   }
   const answer = await world.produce('a', batch(['x']))
   assert.is(answer.errorCode, errorCode('KAFKA_STORAGE_ERROR'))
-  assert.is((await world.produce('a', batch(['y']))).errorCode, errorCode('KAFKA_STORAGE_ERROR'))
-  await world.broker.failed
-  assert.ok(world.broker.failure?.message.includes('EIO'))
+  // The disk seems well again: what it says now is not believed.
+  world.env.disk.beforeEach = () => undefined
+  for (const topic of ['a', 'b']) {
+    const again = await world.produce(topic, batch(['y']))
+    assert.is(again.errorCode, errorCode('KAFKA_STORAGE_ERROR'))
+    assert.is((await world.fetch(topic, 0)).errorCode, errorCode('KAFKA_STORAGE_ERROR'))
+  }
+  assert.is(world.broker.failure, null)
+  const { topics } = await world.call(Metadata, 9, { topics: null })
+  assert.equal(topics.map(({ name }) => name ?? '').sort(byText), ['a', 'b'])
+  const parked = await world.connect()
+  assert.ok(await parked.isAlive())
+
+  await world.restart()
+  assert.is((await world.produce('a', batch(['after']))).errorCode, 0)
+  assert.ok((await world.fetch('a', 0)).bytes.includes('kept'))
+  await world.stop()
+})
+
+function failure(code: string): Error {
+  return Object.assign(new Error(`${code}: as planned`), { code })
+}
+
+test('a group keeps to COORDINATOR_NOT_AVAILABLE while its log dir is offline', async () => {
+  const configs = { ...singleNodeConfigs, 'offsets.topic.num.partitions': '1' }
+  const world = await Scenario.start({ topics: ['a:1'], configs })
+  await world.call(FindCoordinator, 4, { coordinatorKeys: ['g'] })
+  const partitions = [{ partitionIndex: 0, committedOffset: 1 }]
+  const commit = () =>
+    world.call(OffsetCommit, 2, { groupId: 'g', topics: [{ name: 'a', partitions }] })
+  assert.is((await commit()).topics[0]?.partitions[0]?.errorCode, 0)
+  world.env.disk.beforeEach = (operation, path) => {
+    if (operation !== 'list' && path.endsWith('.log')) throw failure('EIO')
+    return undefined
+  }
+  const retriable = ['COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR', 'COORDINATOR_LOAD_IN_PROGRESS']
+  for (let round = 0; round < 5; round++) {
+    const code = (await commit()).topics[0]?.partitions[0]?.errorCode ?? 0
+    assert.ok(
+      retriable.some((name) => errorCode(name as ErrorName) === code),
+      `error ${code}`,
+    )
+    await world.env.clock.advance(10_000)
+  }
+  assert.is(world.broker.failure, null)
+  world.env.disk.beforeEach = () => undefined
+  await world.restart()
+  assert.is((await commit()).topics[0]?.partitions[0]?.errorCode, 0)
+  await world.stop()
 })
 
 test('broker.json is there while it runs', async () => {

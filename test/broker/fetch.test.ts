@@ -1,6 +1,7 @@
 import { errorCode } from '../../lib/base/errors.ts'
 import { Fetch } from '../../lib/protocol/apis/fetch.ts'
 import { OffsetForLeaderEpoch } from '../../lib/protocol/apis/offset-for-leader-epoch.ts'
+import { encodeRequest } from '../../lib/protocol/codec.ts'
 import type { Encodable, RequestOf } from '../../lib/protocol/schema.ts'
 import { readBatchHeader, splitBatches } from '../../lib/record/batch.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -382,5 +383,28 @@ test('readers that take no replies share a bounded memory, and give it back', as
   await world.env.clock.advance(70_000)
   assert.is(world.broker.replyBytes, 0)
   assert.is((await world.fetch('big', 19)).errorCode, 0)
+  await world.stop()
+})
+
+test('a fetch of 40 MiB that waits for ever keeps nobody from being served', async () => {
+  const world = await Scenario.start({ topics: ['a:1'] })
+  const greedy = await world.connect()
+  world.env.network.pieceBytes = 1 << 26
+  const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 }]
+  const topics = [{ topic: 'a', partitions }]
+  const body = { maxWaitMs: 0x7fffffff, minBytes: 1 << 30, topics }
+  const frame = Buffer.concat(encodeRequest(Fetch, 12, { correlationId: 1, clientId: 'x' }, body))
+  // One tagged field that nobody knows, in place of none.
+  const padding = Buffer.alloc(40 * 1024 * 1024)
+  const tag = Buffer.from([1, 99, 0x80, 0x80, 0x80, 0x14])
+  const padded = Buffer.concat([frame.subarray(0, -1), tag, padding])
+  padded.writeInt32BE(padded.length - 4)
+  greedy.stream.write([padded])
+  for (let round = 0; round < 3; round++) {
+    await world.env.clock.advance(1000)
+    assert.is((await world.produce('a', batch(['x']))).errorCode, 0)
+  }
+  assert.is(greedy.isClosed, false)
+  assert.is(greedy.frames.length, 0)
   await world.stop()
 })

@@ -1,56 +1,31 @@
-import { joinChunks } from '../../lib/base/bytes.ts'
-import { readableBatches, wholeBatches } from '../../lib/client/fetched-records.ts'
+import { crc32c } from '../../lib/base/crc32c.ts'
+import { readableBatches } from '../../lib/client/fetched-records.ts'
 import { BatchBuilder } from '../../lib/record/builder.ts'
+import { buildControlBatch } from '../../lib/record/control.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const test = suite('fetched-records')
-const options = { maxBytes: 1 << 20, checkCrcs: true, aborted: null }
 
-function batch(baseOffset: number, count: number): Uint8Array {
+/** A batch of which compaction left the header. */
+function emptied(bytes: Uint8Array, baseOffset: number): Buffer {
+  const batch = Buffer.from(bytes.subarray(0, 61))
+  batch.writeBigInt64BE(BigInt(baseOffset), 0)
+  batch.writeInt32BE(61 - 12, 8)
+  batch.writeInt32BE(0, 57)
+  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
+  return batch
+}
+
+test('a marker that compaction emptied is passed over', () => {
+  const marker = { producerId: 1, producerEpoch: 0, coordinatorEpoch: 0, timestamp: 1 }
   const builder = new BatchBuilder()
-  for (let index = 0; index < count; index++) builder.append(index, null, Buffer.from(`${index}`))
-  return builder.build({ baseOffset })
-}
-
-/** `bytes` in pieces, as a socket may give them. */
-function pieces(bytes: Uint8Array, size: number): Uint8Array[] {
-  const cut: Uint8Array[] = []
-  for (let at = 0; at < bytes.length; at += size) cut.push(bytes.subarray(at, at + size))
-  return cut
-}
-
-test('whole batches are found wherever the bytes are cut, and the rest is left', () => {
-  const all = Buffer.concat([batch(0, 3), batch(3, 1), batch(4, 5)])
-  const ends = [0, batch(0, 3).length, batch(0, 3).length + batch(3, 1).length, all.length]
-  for (const size of [1, 7, 61, 100, 1000]) {
-    for (let length = 0; length <= all.length; length++) {
-      const expected = Math.max(...ends.filter((end) => end <= length))
-      const whole = joinChunks(wholeBatches(pieces(all.subarray(0, length), size)))
-      assert.is(whole.length, expected, `${length} bytes in pieces of ${size}`)
-    }
-  }
+  builder.append(1, null, Buffer.from('v'))
+  const data = Buffer.from(builder.build({ baseOffset: 1 }))
+  const records = [emptied(buildControlBatch({ type: 'abort', ...marker }), 0), data]
+  const found = readableBatches(records, { maxBytes: 1000, checkCrcs: true, aborted: [] })
+  assert.equal(
+    found.batches.map(({ header }) => header.baseOffset),
+    [1],
+  )
+  assert.is(found.nextOffset, 2)
 })
-
-test('the next offset follows the last whole batch', () => {
-  const all = Buffer.concat([batch(10, 3), batch(20, 2), batch(22, 5)])
-  const cut = readableBatches([all.subarray(0, all.length - 1)], options)
-  assert.is(cut.batches.length, 2)
-  assert.is(cut.nextOffset, 22)
-  assert.is(readableBatches([all.subarray(0, 30)], options).nextOffset, -1)
-})
-
-for (const [what, spoil, text] of [
-  ['a size below that of a header', (bytes: Buffer) => bytes.writeInt32BE(20, 8), '32 bytes of 61'],
-  ['a negative size', (bytes: Buffer) => bytes.writeInt32BE(-5, 8), 'of 7 bytes'],
-  ['an unknown magic', (bytes: Buffer) => bytes.writeInt8(9, 16), 'magic 9'],
-  ['another byte', (bytes: Buffer) => bytes.writeInt8(1, 64), 'the batch at offset 0 fails'],
-] as const) {
-  test(`${what} is refused`, () => {
-    const bytes = Buffer.from(Buffer.concat([batch(0, 3), batch(3, 3)]))
-    spoil(bytes)
-    assert.throws(
-      () => readableBatches([bytes], options),
-      (error: Error) => error.message.includes(text) || assert.unreachable(error.message),
-    )
-  })
-}

@@ -1,3 +1,7 @@
+import { Client } from '../../lib/client/client.ts'
+import { Produce } from '../../lib/protocol/apis/produce.ts'
+import { batchAt, batchCrc } from '../../lib/record/batch.ts'
+import { BatchBuilder } from '../../lib/record/builder.ts'
 import { assert, suite } from '../support/suite.ts'
 import {
   type Cluster,
@@ -344,3 +348,40 @@ test('no broker: 5, for consume and tail', async () => {
     )
   }
 })
+
+test('a batch that is bad inside: what came before it, then where, and how to go on', async () => {
+  const { broker } = await spoilt()
+  const { exit, stdout, stderr } = await run(['consume', 'spoilt', '-e'], { brokers: broker })
+  assert.is(exit, 4)
+  assert.is(stdout.toString(), 'before\n')
+  assert.match(
+    stderr,
+    /^ottla consume: spoilt-0: the batch at offset 1 cannot be read: corrupt gzip/,
+  )
+  assert.match(stderr, /go on behind it: -p 0 -o 2/)
+  const rest = await run(['consume', 'spoilt', '-e', '-p', '0', '-o', '2'], { brokers: broker })
+  assert.is(rest.stdout.toString(), 'after\n')
+})
+
+/** A topic with a batch in the middle that says gzip and is none. */
+async function spoilt(): Promise<{ broker: string }> {
+  await ottla(['topic', 'create', 'spoilt'])
+  await ottla(['produce', 'spoilt'], { stdin: 'before\n' })
+  const builder = new BatchBuilder({ codec: 'none' })
+  builder.append(0, null, Buffer.from('bad'), [])
+  const bytes = Buffer.from(builder.build({}))
+  bytes.writeInt16BE(1, 21)
+  bytes.writeUInt32BE(batchCrc(batchAt(bytes)), 17)
+  const client = new Client({ brokers: [cluster.address] })
+  const partitionData = [{ index: 0, records: [bytes] }]
+  const { topicId } = await client.topic('spoilt')
+  const answer = await client.request(Produce, () => ({
+    acks: -1,
+    timeoutMs: 5000,
+    topicData: [{ name: 'spoilt', topicId: topicId ?? undefined, partitionData }],
+  }))
+  assert.is(answer.responses[0]?.partitionResponses[0]?.errorCode, 0)
+  client.close()
+  await ottla(['produce', 'spoilt'], { stdin: 'after\n' })
+  return { broker: cluster.address }
+}

@@ -458,3 +458,33 @@ test('no broker: 5 with the address, in under a second', async () => {
   )
   assert.ok(performance.now() - startedMs < 1000)
 })
+
+test('records that a topic refuses for their form are named by line and reason, exit 4', async () => {
+  const topic = fresh()
+  const schema = '{"properties":{"price":{"type":"number"}},"required":["price"]}'
+  const set = ['config', 'set', 'topic', topic, `ottla.value.schema=${schema}`]
+  assert.is((await ottla(set)).exit, 0)
+  const stdin = '{"price":1}\n{"price":"x"}\n{}\n'
+  const { exit, stdout, stderr } = await ottla(['produce', topic, '--report', 'json'], { stdin })
+  assert.is(exit, 4)
+  assert.match(stderr, /0 records .* 3 failed; first stdin line 2: value: \/price must be number/)
+  const lines = stdout.toString().trim().split('\n')
+  const errors = lines.map((line) => (JSON.parse(line) as { error: string }).error)
+  assert.equal(errors, [
+    `INVALID_RECORD: ${topic}-0: 2 of 3 records do not fit the schema of ${topic}-0; record 1: value: /price must be number`,
+    `INVALID_RECORD: ${topic}-0: value: /price must be number`,
+    `INVALID_RECORD: ${topic}-0: value: must have required property 'price'`,
+  ])
+  assert.is((await ottla(['produce', topic], { stdin: '{"price":1}\n' })).exit, 0)
+})
+
+test('a schema that is none is refused with the reason and the place', async () => {
+  const topic = fresh()
+  const set = ['config', 'set', 'topic', topic, 'ottla.value.schema={"type":"strng"}']
+  const { exit, stderr } = await ottla(set)
+  assert.is(exit, 6)
+  assert.match(
+    stderr,
+    /ottla\.value\.schema: at \/type: must be equal to one of the allowed values/,
+  )
+})

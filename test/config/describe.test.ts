@@ -49,7 +49,7 @@ test('a topic has the settings, types, defaults and synonyms that Kafka shows', 
     assert.is(entry?.synonyms.at(-1)?.name ?? '', synonym, name)
     entries.delete(name)
   }
-  assert.equal([...entries.keys()], ['ottla.durability'])
+  assert.equal([...entries.keys()], ['ottla.durability', 'ottla.key.schema', 'ottla.value.schema'])
 })
 
 /** Where we differ, and why. */

@@ -133,8 +133,8 @@ test('every npm script that is named is there', () => {
   )
 })
 
-test('README stays under 240 lines, and the changelog knows this version', () => {
-  assert.ok(readme.split('\n').length <= 240)
+test('README stays under 380 lines, and the changelog knows this version', () => {
+  assert.ok(readme.split('\n').length <= 380)
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   assert.ok(readFileSync('CHANGELOG.md', 'utf8').includes(`## [${version}]`))
 })

@@ -2,7 +2,7 @@
 
 export interface Cell {
   readonly client: string
-  /** Column group: produce, consume, group, codec, acks, headers, tombstone, timestamp, admin. */
+  /** Column group: produce, consume, group, codec, acks, headers, tombstone, timestamp, admin, schema. */
   readonly group: string
   readonly what: string
   /** Resolves when it passes; throws what went wrong. A string is why it cannot be asked (`n/a ...`). */

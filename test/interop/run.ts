@@ -14,6 +14,7 @@ import { javaCells } from './java-cells.ts'
 import { kcatCells } from './kcat-cells.ts'
 import { nodeCells } from './node-cells.ts'
 import { isInstalled, output, run, start } from './process.ts'
+import { schemaCells } from './schema-cells.ts'
 import { ottla } from './support/broker-process.ts'
 
 const against = process.argv.includes('kafka') ? 'kafka' : 'ottla'
@@ -120,6 +121,9 @@ if (hasKcat) {
       ...nodeCells('platformatic', target, createTopic),
     )
   if (typeof kafka !== 'string') cells.push(...javaCells(target, kafka, createTopic))
+  if (against === 'ottla') {
+    cells.push(...schemaCells(target, typeof kafka === 'string' ? null : kafka, createTopic))
+  }
 }
 
 const results: { client: string; group: string; what: string; result: string; seconds: number }[] =
@@ -166,6 +170,7 @@ function printTable(): void {
     'tombstone',
     'timestamp',
     'admin',
+    'schema',
   ]
   console.log(
     `\n${'against ' + against}`.padEnd(23) + groups.map((name) => name.padEnd(11)).join(''),

@@ -198,6 +198,48 @@ test('after a failed sync what is under way is unknown, and everything later is 
   await store.close()
 })
 
+for (const [what, logBytesMax] of [
+  ['appending', 8 << 20],
+  ['replacing the log by a snapshot', 1],
+] as const) {
+  test(`a full disk while ${what}: everybody waits, and nothing is lost`, async () => {
+    const env = await newEnv()
+    const store = await openEmbeddedStore({ env, path, logBytesMax })
+    assert.is(await put(store, 'a', '1'), 'ok')
+    let refusals = 0
+    env.disk.beforeEach = (operation) => {
+      if (operation !== 'write') return
+      refusals++
+      throw Object.assign(new Error('ENOSPC: as planned'), { code: 'ENOSPC' })
+    }
+    const outcomes = [put(store, 'b', '2'), put(store, 'c', '3')]
+    await env.clock.advance(3000)
+    assert.ok(refusals > 3, `${refusals} tries`)
+    env.disk.beforeEach = () => {}
+    await env.clock.advance(1000)
+    assert.equal(await Promise.all(outcomes), ['ok', 'ok'])
+    assert.is(store.health(), 'ok')
+    env.disk.crash()
+    const after = await openEmbeddedStore({ env, path })
+    assert.equal(await keysOf(after), ['a=1', 'b=2', 'c=3'])
+  })
+}
+
+test('a store that waits for space can be closed: what waits is unknown', async () => {
+  const env = await newEnv()
+  const store = await openEmbeddedStore({ env, path })
+  env.disk.beforeEach = (operation) => {
+    if (operation === 'write')
+      throw Object.assign(new Error('ENOSPC: as planned'), { code: 'ENOSPC' })
+  }
+  const outcome = put(store, 'b', '2')
+  await env.clock.advance(1000)
+  const closed = store.close()
+  await env.clock.advance(1000)
+  await closed
+  assert.is(await outcome, 'unknown')
+})
+
 test('transactions of one turn share one sync', async () => {
   const env = await newEnv()
   const store = await openEmbeddedStore({ env, path })

@@ -1,4 +1,7 @@
 import { DecodeError } from '../../lib/base/errors.ts'
+import { apiByKey } from '../../lib/protocol/apis/index.ts'
+import { Metadata } from '../../lib/protocol/apis/metadata.ts'
+import { decodeRequest, decodeRequestHeader } from '../../lib/protocol/codec.ts'
 import { Reader } from '../../lib/protocol/reader.ts'
 import { Writer } from '../../lib/protocol/writer.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -59,3 +62,38 @@ for (const [value, hex] of [
     assert.is(new Reader([Buffer.from(hex, 'hex')]).unsignedVarint(), value)
   })
 }
+
+test('list elements and tags are counted together, and refused beyond the bound', () => {
+  const writer = new Writer()
+  writer.int32(3)
+  writer.unsignedVarint(3)
+  writer.unsignedVarint(2)
+  const bytes = Buffer.concat([...writer.finish(), Buffer.alloc(20)])
+  const read = (elementsMax: number) => {
+    const reader = new Reader([bytes], { elementsMax })
+    return [reader.listLength(1), reader.compactListLength(1), reader.taggedCount()]
+  }
+  assert.equal(read(7), [3, 2, 2])
+  for (const elementsMax of [2, 4, 6]) {
+    assert.throws(
+      () => read(elementsMax),
+      (error: Error) =>
+        error instanceof DecodeError &&
+        error.message.startsWith(`more than ${elementsMax} elements in one message`),
+    )
+  }
+})
+
+test('a request of 99 MiB with elements of two bytes is refused before any is made', () => {
+  const frame = Buffer.alloc(99 * 1024 * 1024)
+  frame.writeInt16BE(Metadata.key)
+  frame.writeInt16BE(-1, 8)
+  frame.writeInt32BE((frame.length - 14) / 2, 10)
+  const { reader, apiVersion } = decodeRequestHeader([frame], apiByKey)
+  const began = performance.now()
+  assert.throws(
+    () => decodeRequest(Metadata, apiVersion, reader),
+    (error: Error) => error instanceof DecodeError,
+  )
+  assert.ok(performance.now() - began < 1000)
+})

@@ -176,6 +176,26 @@ test('records of a transaction count when its marker says so', async () => {
   assert.equal([...(world.shard?.pending.keys() ?? [])], [3])
 })
 
+test('a marker that compaction emptied is passed over', async () => {
+  const log = new MemoryLog()
+  log.put([record('a', 1)])
+  const emptied = Buffer.from(
+    buildControlBatch({
+      type: 'commit',
+      producerId: 1,
+      producerEpoch: 0,
+      coordinatorEpoch: 0,
+      timestamp: 1,
+    }).subarray(0, 61),
+  )
+  emptied.writeInt32BE(61 - 12, 8)
+  emptied.writeInt32BE(0, 57)
+  log.append(emptied)
+  log.put([record('a', 10)])
+  const { world } = await SumsWorld.leading(log)
+  assert.is(world.shard?.sums.get('a'), 11)
+})
+
 test('leadership that goes ends whoever is parked', async () => {
   const { world, log } = await SumsWorld.leading()
   log.commitsAtOnce = false

@@ -16,12 +16,12 @@ import {
   inspectLogFile,
   offsetIndexEntries,
   timeIndexEntries,
-  transactionIndexEntries,
 } from '../../lib/storage/inspect.ts'
 import type { Log } from '../../lib/storage/log.ts'
 import { logConfigWith } from '../../lib/storage/log-config.ts'
 import { LogDir } from '../../lib/storage/log-dir.ts'
 import { decodeProducerSnapshot } from '../../lib/storage/producer-snapshot.ts'
+import { transactionIndexEntries } from '../../lib/storage/transaction-index.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
 import { batchOf } from './support/scenario.ts'
 

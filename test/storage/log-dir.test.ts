@@ -450,3 +450,14 @@ test('a damaged log does not stop the others, and is still damaged after a stop'
     await scenario.close()
   }
 })
+
+test('the files of a dropped segment are removed under their marked names: a topic made anew keeps its own', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 200 }).open()
+  for (let n = 0; n < 6; n++) await scenario.append({ values: [`v${n}`] })
+  await scenario.log.deleteOldest(2)
+  await scenario.dir.remove(scenario.log)
+  await scenario.dir.create(topicPartition, id, scenario.config)
+  await scenario.env.clock.advance(120_000)
+  const names = (await scenario.env.disk.list('/data/events-0')).map(({ name }) => name)
+  assert.ok(names.includes('00000000000000000000.log'), names.join())
+})

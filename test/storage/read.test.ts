@@ -262,12 +262,13 @@ test('the pool closes what was used longest ago, and passes over what is busy', 
   const rested: number[] = []
   const segments = Array.from({ length: 5 }, (_, n) => ({
     isIdle: n !== 0,
+    isOpen: true,
     droppableIndexBytes: 0,
-    rest: () => rested.push(n),
+    rest: async () => void rested.push(n),
   }))
   for (const segment of segments) pool.touch(segment)
   assert.equal(rested, [1, 2])
-  assert.is(pool.openCount, 3)
+  assert.is(pool.awakeCount, 3)
 })
 
 test('on the real disk: append, read, stop, start, and start without the clean mark', async () => {

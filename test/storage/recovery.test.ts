@@ -190,7 +190,7 @@ test('leftovers of interrupted changes are finished or dropped', async () => {
   const second = '00000000000000000002'
   const bytes = (await readFile(disk, `${directory}/${second}.log`)) ?? new Uint8Array(0)
   await writeFileAtomic(disk, `${directory}/${second}.log.swap`, bytes)
-  await writeFileAtomic(disk, `${directory}/00000000000000000000.log.cleaned`, bytes)
+  await writeFileAtomic(disk, `${directory}/00000000000000000004.log.cleaned`, bytes)
   await writeFileAtomic(disk, `${directory}/00000000000000000009.log.deleted`, bytes)
   await writeFileAtomic(disk, `${directory}/00000000000000000099.index`, bytes)
   await scenario.open()

@@ -1,11 +1,16 @@
 /** A cluster inside the test's process, and what its hooks do to a real client. */
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { errorCode, errorName } from '../../lib/base/errors.ts'
 import { handlers } from '../../lib/broker/handlers/index.ts'
 import { Admin, Client, Consumer, Producer } from '../../lib/index.ts'
+import { nodeEnv } from '../../lib/io/node/env.ts'
 import { encodeResponse } from '../../lib/protocol/codec.ts'
 import { errorAnswer } from '../../lib/testing/error-answers.ts'
 import { startCluster, type TestCluster } from '../../lib/testing/index.ts'
+import { openConnection } from '../../lib/wire/connection.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
 
 const test = suite('start cluster')
@@ -67,6 +72,68 @@ test('two clusters do not know of each other', () =>
     assert.is((await new Admin(client).listTopics()).length, 2)
     other.close()
     await second.stop()
+  }))
+
+test('with a directory the data outlive the cluster', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'ottla-testing-'))
+  try {
+    for (const [offset, value] of ['one', 'two'].entries()) {
+      const cluster = await startCluster({ topics: ['plain'], data })
+      const client = new Client({ brokers: cluster.brokers })
+      assert.is(await sendOne(client, value), offset)
+      client.close()
+      await cluster.stop()
+    }
+    const cluster = await startCluster({ data })
+    const client = new Client({ brokers: cluster.brokers })
+    assert.equal(await readAll(client), ['one', 'two'])
+    client.close()
+    await cluster.stop()
+  } finally {
+    rmSync(data, { recursive: true })
+  }
+})
+
+test('a request that is delayed is carried out after that time', () =>
+  withCluster(async (cluster, client) => {
+    cluster.on('Produce', () => ({ delayMs: 60 }), { times: 1 })
+    const began = performance.now()
+    assert.is(await sendOne(client), 0)
+    assert.ok(performance.now() - began >= 59)
+  }))
+
+test('a delay comes before what else a hook says', () =>
+  withCluster(async (cluster, client) => {
+    const began = performance.now()
+    cluster.on('Produce', () => ({ delayMs: 60, error: 'TOPIC_AUTHORIZATION_FAILED' }))
+    assert.is((await rejection(sendOne(client))).name, 'TOPIC_AUTHORIZATION_FAILED')
+    assert.ok(performance.now() - began >= 59)
+  }))
+
+test('a hook that only looks leaves the word to the next', () =>
+  withCluster(async (cluster, client) => {
+    const seen: (string | null)[] = []
+    cluster.on('Produce', ({ clientId }) => {
+      seen.push(clientId)
+    })
+    cluster.on('Produce', ({ count }) => (count === 1 ? { error: 'NOT_ENOUGH_REPLICAS' } : {}))
+    assert.is(await sendOne(client), 0)
+    assert.is(seen.length, 2)
+  }))
+
+test('a hook answers in the place of any API, over the wire', () =>
+  withCluster(async (cluster) => {
+    const [host = '', port = ''] = cluster.bootstrapServers.split(':')
+    const address = { host, port: Number(port) }
+    const options = { env: nodeEnv(), address, clientId: 'test', connectTimeoutMs: 5000 }
+    const connection = await openConnection(options)
+    for (const { api } of handlers) {
+      const before = cluster.count(api.name)
+      cluster.on(api.name, () => ({ error: 'UNKNOWN_SERVER_ERROR' }), { times: 1 })
+      await connection.request(api, {}, { timeoutMs: 5000 })
+      assert.is(cluster.count(api.name), before + 1, api.name)
+    }
+    connection.close()
   }))
 
 test('an error that may pass is retried, as many times as it is given', () =>

@@ -49,6 +49,13 @@ const cluster: TestCluster = await startCluster({ topics: ['in-process:2'] })
 const inside = new Client({ brokers: cluster.brokers })
 const [topic] = await new Admin(inside).listTopics()
 console.log(topic?.name, topic?.partitions.length, cluster.count('Metadata') > 0)
+const schema = '{"properties":{"id":{"pattern":"^a+$","format":"email"}}}'
+const configs = { 'ottla.value.schema': schema }
+await new Admin(inside).createTopics([{ name: 'checked', partitions: 1, configs }])
+const checked = new Producer(inside)
+const refusal = await checked.send({ topic: 'checked', value: '{"id":"b"}' }).catch(String)
+console.log(refusal)
+await checked.close()
 inside.close()
 await cluster.stop()
 `
@@ -102,6 +109,13 @@ await check('npx ottla broker start, produce, consume, and the typed library', a
     await output([ottla, '-b', brokers, 'produce', 'logs'], { input: 'one\ntwo\n' })
     const read = await output([ottla, '-b', brokers, 'consume', 'logs', '-e'])
     expectTrue(read === 'one\ntwo\n', `consumed ${JSON.stringify(read)}`)
+    // What is loaded late must be whole in the bundle, too.
+    const [config, declared] = [join(project, 'config.json'), join(project, 'topics.json')]
+    writeFileSync(config, JSON.stringify({ brokers }))
+    writeFileSync(declared, JSON.stringify([{ topic: 'declared', partitions: 2 }]))
+    await output([ottla, '-b', brokers, 'topic', 'create', '--from', declared])
+    const listed = await output([ottla, '-F', config, 'topic', 'list', '/^decl.+/'])
+    expectTrue(listed.includes('declared'), `topics: ${listed}`)
     writeFileSync(join(project, 'use.mts'), program)
     writeFileSync(
       join(project, 'tsconfig.json'),
@@ -130,6 +144,7 @@ await check('npx ottla broker start, produce, consume, and the typed library', a
     const lines = printed.trim().split('\n')
     expectTrue(lines[0]?.startsWith('0 ') === true, `no offset 0: ${printed}`)
     expectTrue(lines[1] === 'in-process 2 true', `no cluster in the process: ${printed}`)
+    expectTrue(lines[2]?.includes('/id must match') === true, `no schemas: ${printed}`)
   } finally {
     const code = await stop()
     expectTrue(code === 0, `the broker ended with ${code}`)

@@ -300,6 +300,48 @@ test('bytes in work over all connections are bounded; whoever waits goes on late
   assert.is(budget.runningBytes, 0)
 })
 
+test('a large request that waits for others keeps nobody from being served', async () => {
+  const budget = new RequestBudget({ heldBytesMax: 100_000, runningBytesMax: 1000 })
+  const { env, script, connect } = await world({}, { budget })
+  const [first, second] = [await connect(), await connect()]
+  first.stream.write([frame(`?b${'x'.repeat(50_000)}`)])
+  await env.clock.settle()
+  assert.is(budget.runningBytes, 0)
+  for (const text of ['!A2', '!b3', '!A4']) {
+    second.stream.write([frame(text)])
+    await env.clock.settle()
+  }
+  assert.equal(second.replies(), ['!A2', '!b3', '!A4'])
+  script.finish(`?b${'x'.repeat(50_000)}`)
+  await env.clock.settle()
+  assert.is(first.replies().length, 1)
+  assert.equal([budget.heldBytes, budget.parkedBytes], [0, 0])
+})
+
+test('requests that wait share a bound: the largest goes, with its connection', async () => {
+  const budget = new RequestBudget({ parkedBytesMax: 10_000 })
+  const { env, script, acceptor, connect } = await world({}, { budget })
+  const [large, small, last] = [await connect(), await connect(), await connect()]
+  large.stream.write([frame(`?b${'x'.repeat(6000)}`)])
+  small.stream.write([frame(`?c${'x'.repeat(3000)}`)])
+  await env.clock.settle()
+  last.stream.write([frame(`?d${'x'.repeat(5000)}`)])
+  await env.clock.settle()
+  assert.equal(
+    [large, small, last].map((peer) => peer.isClosed()),
+    [true, false, false],
+  )
+  // Its handler ends all the same, some time.
+  for (const text of ['b', 'c', 'd']) {
+    const [key = ''] = [...script.parked.keys()].filter((each) => each.startsWith(`?${text}`))
+    script.finish(key)
+    await env.clock.settle()
+  }
+  assert.equal([budget.heldBytes, budget.parkedBytes, budget.runningBytes], [0, 0, 0])
+  assert.is(acceptor.connectionCount, 2)
+  assert.is(small.replies().length + last.replies().length, 2)
+})
+
 test('half frames that use up the budget are let through one by one', async () => {
   const budget = new RequestBudget({ heldBytesMax: 1000, runningBytesMax: 1000 })
   const { env, connect } = await world({}, { budget })
@@ -336,6 +378,25 @@ test('too many connections are refused, the old ones go on', async () => {
   first.stream.write([frame('!A1')])
   await env.clock.settle()
   assert.equal(first.replies(), ['!A1'])
+})
+
+test('connections of one address have a bound, those of this machine have not', async () => {
+  const { env, acceptor, connect } = await world({ connectionsPerAddressMax: 2 })
+  const fromHost = async (host: string) => {
+    env.network.localHost = host
+    const peer = await connect()
+    await env.clock.settle()
+    return peer
+  }
+  const first = await fromHost('10.0.0.1')
+  await fromHost('10.0.0.1')
+  assert.is((await fromHost('10.0.0.1')).isClosed(), true)
+  assert.is((await fromHost('10.0.0.2')).isClosed(), false)
+  for (let count = 0; count < 5; count++) assert.is((await fromHost('127.0.0.1')).isClosed(), false)
+  first.stream.destroy()
+  await env.clock.settle()
+  assert.is((await fromHost('10.0.0.1')).isClosed(), false)
+  assert.is(acceptor.connectionCount, 8)
 })
 
 test('requests wait until the acceptor is open', async () => {

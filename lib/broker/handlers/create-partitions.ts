@@ -8,17 +8,19 @@
 import { KafkaError } from '../../base/errors.ts'
 import { CreatePartitions } from '../../protocol/apis/create-partitions.ts'
 import { seen } from '../create-topic.ts'
-import { handle, kafkaErrorOf } from '../handler.ts'
+import { handle, inSlices, kafkaErrorOf } from '../handler.ts'
+import { givenTwice } from '../twice.ts'
 
 export const createPartitions = handle(CreatePartitions, async (broker, request) => {
   const { validateOnly, timeoutMs } = request
   const results = []
   const answered = new Set<string>()
-  for (const { name, count, assignments } of request.topics) {
+  const twice = givenTwice(request.topics, ({ name }) => name)
+  for await (const { name, count, assignments } of inSlices(request.topics, broker.env)) {
     if (answered.has(name)) continue
     answered.add(name)
     try {
-      if (request.topics.filter((other) => other.name === name).length > 1) {
+      if (twice.has(name)) {
         throw new KafkaError('INVALID_REQUEST', `topic ${name} comes twice in the request`)
       }
       const revision = await broker.controller.createPartitions({

@@ -16,7 +16,8 @@ import {
 import type { Encodable } from '../../protocol/schema.ts'
 import type { BrokerContext } from '../context.ts'
 import { createAndWait } from '../create-topic.ts'
-import { handle, kafkaErrorOf } from '../handler.ts'
+import { handle, inSlices, kafkaErrorOf } from '../handler.ts'
+import { givenTwice } from '../twice.ts'
 
 type TopicRequest = CreateTopicsRequest['topics'][number]
 type TopicResponse = Encodable<CreateTopicsResponse['topics'][number]>
@@ -24,12 +25,13 @@ type TopicResponse = Encodable<CreateTopicsResponse['topics'][number]>
 export const createTopics = handle(CreateTopics, async (broker, request) => {
   const topics: TopicResponse[] = []
   const answered = new Set<string>()
-  for (const topic of request.topics) {
+  const twice = givenTwice(request.topics, ({ name }) => name)
+  for await (const topic of inSlices(request.topics, broker.env)) {
     const { name } = topic
     if (answered.has(name)) continue
     answered.add(name)
     try {
-      if (request.topics.filter((other) => other.name === name).length > 1) {
+      if (twice.has(name)) {
         throw new KafkaError('INVALID_REQUEST', `topic ${name} comes twice in the request`)
       }
       topics.push(await create(broker, topic, request))

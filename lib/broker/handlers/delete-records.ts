@@ -6,15 +6,15 @@
  */
 
 import { KafkaError } from '../../base/errors.ts'
+import { isInternalTopic } from '../../controller/topic-names.ts'
 import { DeleteRecords } from '../../protocol/apis/delete-records.ts'
-import { eachPartition, handle } from '../handler.ts'
-import { isInternalTopic } from '../topics.ts'
+import { eachPartition, handle, inSlices } from '../handler.ts'
 
 export const deleteRecords = handle(DeleteRecords, async (broker, request) => {
   const topics = []
   for (const { name, partitions } of request.topics) {
     const answers = await eachPartition(
-      partitions,
+      inSlices(partitions, broker.env),
       async ({ partitionIndex, offset }) => {
         const partition = broker.replicas.partition(name, partitionIndex)
         if (isInternalTopic(name)) {

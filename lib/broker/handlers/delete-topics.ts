@@ -12,7 +12,7 @@ import { zeroUuid } from '../../base/uuid.ts'
 import { DeleteTopics, type DeleteTopicsRequest } from '../../protocol/apis/delete-topics.ts'
 import type { BrokerContext } from '../context.ts'
 import { seen } from '../create-topic.ts'
-import { handle, kafkaErrorOf } from '../handler.ts'
+import { handle, inSlices, kafkaErrorOf } from '../handler.ts'
 import { topicNameOf } from '../topics.ts'
 
 type TopicRequest = DeleteTopicsRequest['topics'][number]
@@ -29,10 +29,12 @@ export const deleteTopics = handle(DeleteTopics, async (broker, request, { apiVe
   const byTopic = new Map<string, TopicRequest[]>()
   for (const topic of wanted) {
     const key = keyOf(broker, topic)
-    byTopic.set(key, [...(byTopic.get(key) ?? []), topic])
+    const same = byTopic.get(key)
+    if (same === undefined) byTopic.set(key, [topic])
+    else same.push(topic)
   }
   const responses = []
-  for (const [topic, ...others] of byTopic.values()) {
+  for await (const [topic, ...others] of inSlices(byTopic.values(), broker.env)) {
     if (topic === undefined) continue
     try {
       if (others.length > 0) {

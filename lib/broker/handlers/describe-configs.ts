@@ -22,7 +22,7 @@ import {
   type DescribeConfigsRequest,
 } from '../../protocol/apis/describe-configs.ts'
 import type { BrokerContext } from '../context.ts'
-import { eachPartition, handle } from '../handler.ts'
+import { eachPartition, handle, inSlices } from '../handler.ts'
 import { brokerOfResource, checkGroupResource, resourceType } from '../resources.ts'
 
 type Resource = DescribeConfigsRequest['resources'][number]
@@ -30,7 +30,7 @@ type Resource = DescribeConfigsRequest['resources'][number]
 export const describeConfigs = handle(DescribeConfigs, async (broker, request, { apiVersion }) => {
   const { includeSynonyms, includeDocumentation } = request
   const results = await eachPartition(
-    request.resources,
+    inSlices(request.resources, broker.env),
     ({ configurationKeys, ...resource }) => ({
       ...resource,
       errorCode: 0,

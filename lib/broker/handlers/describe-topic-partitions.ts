@@ -8,7 +8,7 @@
  */
 
 import { errorCode, KafkaError } from '../../base/errors.ts'
-import { checkTopicName } from '../../controller/topic-names.ts'
+import { checkTopicName, isInternalTopic } from '../../controller/topic-names.ts'
 import type { ClusterImage, PartitionImage } from '../../metadata/image.ts'
 import {
   DescribeTopicPartitions,
@@ -18,7 +18,7 @@ import {
 import type { Encodable } from '../../protocol/schema.ts'
 import { endpointOf } from '../endpoints.ts'
 import { handle, kafkaErrorOf } from '../handler.ts'
-import { isInternalTopic, topicOperations } from '../topics.ts'
+import { topicOperations } from '../topics.ts'
 
 type TopicResponse = Encodable<DescribeTopicPartitionsResponse['topics'][number]>
 type Cursor = DescribeTopicPartitionsResponse['nextCursor']

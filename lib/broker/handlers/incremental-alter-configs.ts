@@ -14,8 +14,9 @@ import {
 } from '../../protocol/apis/incremental-alter-configs.ts'
 import type { BrokerContext } from '../context.ts'
 import { seen } from '../create-topic.ts'
-import { eachPartition, handle } from '../handler.ts'
+import { eachPartition, handle, inSlices } from '../handler.ts'
 import { brokerOfResource, checkGroupResource, resourceType } from '../resources.ts'
+import { givenTwice } from '../twice.ts'
 
 type Resource = IncrementalAlterConfigsRequest['resources'][number]
 type Config = Resource['configs'][number]
@@ -26,13 +27,12 @@ const operations = ['set', 'delete', 'append', 'subtract'] as const
 export const incrementalAlterConfigs = handle(
   IncrementalAlterConfigs,
   async (broker, { resources, validateOnly }) => {
+    const twice = givenTwice(resources, resourceKey)
     const responses = await eachPartition(
-      resources,
+      inSlices(resources, broker.env),
       async (resource) => {
         const { resourceType, resourceName } = resource
-        const isSame = (other: Resource) =>
-          other.resourceType === resourceType && other.resourceName === resourceName
-        if (resources.filter(isSame).length > 1) {
+        if (twice.has(resourceKey(resource))) {
           throw new KafkaError('INVALID_REQUEST', `resource ${resourceName} comes twice`)
         }
         await alter(broker, resource, validateOnly)
@@ -49,11 +49,16 @@ export const incrementalAlterConfigs = handle(
   },
 )
 
+function resourceKey({ resourceType, resourceName }: Resource): string {
+  return `${resourceType} ${resourceName}`
+}
+
 async function alter(broker: BrokerContext, resource: Resource, validateOnly: boolean) {
+  const twice = givenTwice(resource.configs, ({ name }) => name)
   const revision = await broker.controller.alterConfigs({
     resourceType: kindOf(broker, resource),
     resourceName: resource.resourceName,
-    operations: resource.configs.map((config) => operationOf(config, resource)),
+    operations: resource.configs.map((config) => operationOf(config, twice)),
     validateOnly,
   })
   if (!validateOnly) await seen(broker, revision, broker.config['request.timeout.ms'])
@@ -82,12 +87,12 @@ function kindOf(broker: BrokerContext, resource: Resource): 'topic' | 'broker' |
   )
 }
 
-function operationOf({ name: key, configOperation, value }: Config, { configs }: Resource) {
+function operationOf({ name: key, configOperation, value }: Config, twice: ReadonlySet<string>) {
   const op = operations[configOperation]
   if (op === undefined) {
     throw new KafkaError('INVALID_REQUEST', `config ${key}: unknown operation ${configOperation}`)
   }
-  if (configs.filter((other) => other.name === key).length > 1) {
+  if (twice.has(key)) {
     throw new KafkaError('INVALID_REQUEST', `config ${key} comes twice`)
   }
   if (value === null && op !== 'delete') {

@@ -13,7 +13,7 @@ import { KafkaError } from '../../base/errors.ts'
 import { topicPartitionName } from '../../base/types.ts'
 import { ListOffsets } from '../../protocol/apis/list-offsets.ts'
 import type { FoundOffset, Partition } from '../../replication/partition.ts'
-import { eachPartition, handle } from '../handler.ts'
+import { eachPartition, handle, inSlices } from '../handler.ts'
 
 const readCommitted = 1
 const none: FoundOffset = { offset: -1, timestamp: -1, leaderEpoch: -1 }
@@ -45,7 +45,7 @@ export const listOffsets = handle(ListOffsets, async (broker, request, { apiVers
       return !answered.has(key) && answered.add(key)
     })
     const answers = await eachPartition(
-      once,
+      inSlices(once, broker.env),
       async ({ partitionIndex, currentLeaderEpoch, timestamp }) => {
         const key = topicPartitionName({ topic: name, partition: partitionIndex })
         if ((asked.get(key) ?? 0) > 1) {

@@ -12,7 +12,7 @@
 
 import { errorCode, KafkaError } from '../../base/errors.ts'
 import { zeroUuid } from '../../base/uuid.ts'
-import { checkTopicName } from '../../controller/topic-names.ts'
+import { checkTopicName, isInternalTopic } from '../../controller/topic-names.ts'
 import type { ClusterImage, PartitionImage, TopicImage } from '../../metadata/image.ts'
 import {
   Metadata,
@@ -26,13 +26,7 @@ import type { BrokerContext } from '../context.ts'
 import { createAndWait } from '../create-topic.ts'
 import { endpointOf, endpointsOf } from '../endpoints.ts'
 import { handle, kafkaErrorOf, type RequestContext } from '../handler.ts'
-import {
-  clusterOperations,
-  isInternalTopic,
-  operationsOmitted,
-  topicNameOf,
-  topicOperations,
-} from '../topics.ts'
+import { clusterOperations, operationsOmitted, topicNameOf, topicOperations } from '../topics.ts'
 
 type TopicRequest = NonNullable<MetadataRequest['topics']>[number]
 type TopicResponse = Encodable<MetadataResponse['topics'][number]>

@@ -21,17 +21,17 @@ export const offsetDelete = handle(OffsetDelete, async (broker, { groupId, topic
   const deleted = await broker.groups.write(groupId, (shard) =>
     deleteOffsets(shard, { groupId, topics: known }),
   )
+  const codes = deleted.map(
+    ({ partitions }) => new Map(partitions.map((p) => [p.partitionIndex, p.errorCode])),
+  )
   return {
     errorCode: 0,
     topics: topics.map(({ name, partitions }, index) => ({
       name,
-      partitions: partitions.map(({ partitionIndex }) => {
-        const found = deleted[index]?.partitions.find((p) => p.partitionIndex === partitionIndex)
-        return {
-          partitionIndex,
-          errorCode: found?.errorCode ?? errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
-        }
-      }),
+      partitions: partitions.map(({ partitionIndex }) => ({
+        partitionIndex,
+        errorCode: codes[index]?.get(partitionIndex) ?? errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
+      })),
     })),
   }
 })

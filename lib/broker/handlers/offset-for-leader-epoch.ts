@@ -7,13 +7,13 @@
  */
 
 import { OffsetForLeaderEpoch } from '../../protocol/apis/offset-for-leader-epoch.ts'
-import { eachPartition, handle } from '../handler.ts'
+import { eachPartition, handle, inSlices } from '../handler.ts'
 
 export const offsetForLeaderEpoch = handle(OffsetForLeaderEpoch, async (broker, request) => {
   const topics = []
   for (const { topic, partitions } of request.topics) {
     const answers = await eachPartition(
-      partitions,
+      inSlices(partitions, broker.env),
       ({ partition, currentLeaderEpoch, leaderEpoch }) => {
         const replica = broker.replicas.partition(topic, partition)
         replica.checkLeader(currentLeaderEpoch)

@@ -12,6 +12,7 @@
 
 import { asBuffer, type Chunks, joinChunks, sliceChunks } from '../../base/bytes.ts'
 import { DecodeError, errorCode, KafkaError } from '../../base/errors.ts'
+import { isInternalTopic } from '../../controller/topic-names.ts'
 import { Produce, type ProduceRequest, type ProduceResponse } from '../../protocol/apis/produce.ts'
 import type { Encodable } from '../../protocol/schema.ts'
 import {
@@ -29,7 +30,7 @@ import type { BrokerContext } from '../context.ts'
 import { ConnectionError } from '../dispatch.ts'
 import { LeaderHints } from '../endpoints.ts'
 import { handle, kafkaErrorOf, type RequestContext } from '../handler.ts'
-import { isInternalTopic, topicNameOf, topicNameOfId } from '../topics.ts'
+import { topicNameOf, topicNameOfId } from '../topics.ts'
 
 type TopicRequest = ProduceRequest['topicData'][number]
 type PartitionRequest = TopicRequest['partitionData'][number]

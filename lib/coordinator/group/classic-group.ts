@@ -33,6 +33,7 @@ import {
 import { consumerProtocolType, subscribedTopicsOf } from './classic-subscription.ts'
 import type { Deadline } from './deadline.ts'
 import type { Committer, Group } from './group.ts'
+import { groupBytes, memberBytes } from './group-memory.ts'
 
 export type ClassicState =
   | 'Empty'
@@ -125,6 +126,13 @@ export class ClassicGroup implements Group {
 
   get emptySinceMs(): number | null {
     return this.isEmpty ? this.stateSinceMs : null
+  }
+
+  get heldBytes(): number {
+    const { members, pendingJoins } = this
+    let bytes = groupBytes + this.saidBytes + (members.size + pendingJoins.size) * memberBytes
+    for (const { assignment } of members.values()) bytes += assignment.length
+    return bytes
   }
 
   get isConsumers(): boolean {

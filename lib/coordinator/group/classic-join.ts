@@ -34,6 +34,7 @@ import {
   touchMember,
 } from './classic-rebalance.ts'
 import { groupRecord, newGroupRecord } from './classic-records.ts'
+import { groupBytes, memberBytes } from './group-memory.ts'
 
 /** Who sent the request. */
 export interface GroupClient {
@@ -280,11 +281,14 @@ function hasRoomFor(shard: ClassicShard, group: ClassicGroup, memberId: string):
   }
 }
 
-/** Members that cannot be stored together would only take memory. */
+/** Members that cannot be stored together, or with those of all groups, would only take memory. */
 function isTooMuchSaid(shard: ClassicShard, group: ClassicGroup, { protocols, request }: Joining) {
-  const before = group.members.get(request.memberId)?.protocols ?? []
-  const size = group.saidBytes - saidBytesOf(before) + saidBytesOf(protocols)
-  return size > saidBatchesMax * shard.context.config()['message.max.bytes']
+  const member = group.members.get(request.memberId)
+  const more = saidBytesOf(protocols) - saidBytesOf(member?.protocols ?? [])
+  const { config, memory } = shard.context
+  if (group.saidBytes + more > saidBatchesMax * config()['message.max.bytes']) return true
+  const taken = member === undefined ? more + memberBytes + groupBytes : more
+  return taken > 0 && !memory.take(taken)
 }
 
 /** v0 has no rebalance time-out. The metadata outlives the frame it came in, so it is copied. */

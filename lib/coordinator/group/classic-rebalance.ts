@@ -15,6 +15,7 @@ import { type ClassicMember, type JoinAnswer, noBytes } from './classic-member.t
 import { groupRecord } from './classic-records.ts'
 import { Deadline } from './deadline.ts'
 import type { Group } from './group.ts'
+import type { GroupMemory } from './group-memory.ts'
 
 /** What classic groups need of their shard. */
 export interface ClassicShard {
@@ -23,6 +24,7 @@ export interface ClassicShard {
       BrokerConfig,
       'group.initial.rebalance.delay.ms' | 'group.max.size' | 'message.max.bytes'
     >
+    readonly memory: Pick<GroupMemory, 'take'>
   }
   readonly groups: Map<string, Group>
 }

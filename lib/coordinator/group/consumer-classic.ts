@@ -22,7 +22,7 @@ import { consumerProtocolType } from './classic-subscription.ts'
 import { syncGroup } from './classic-sync.ts'
 import { assignmentBytes, canDowngradeByReplacing, downgrade } from './consumer-downgrade.ts'
 import { ConsumerGroup } from './consumer-group.ts'
-import { checkRoom, newMemberId, staticMemberOf } from './consumer-heartbeat.ts'
+import { checkMemory, checkRoom, newMemberId, staticMemberOf } from './consumer-heartbeat.ts'
 import { type ConsumerMember, isSameList, isSameMetadata, sortedNames } from './consumer-member.ts'
 import type { ConsumerShard } from './consumer-shard.ts'
 import { advance, memberToJoin } from './consumer-steps.ts'
@@ -93,6 +93,7 @@ function join(
   const memberId = isUnknown ? newMemberId(shard) : request.memberId
   checkRoom(shard, group, memberId)
   const subscription = checkProtocols(group, request)
+  checkMemory(shard, group, { memberId, topicNames: subscription.topics })
   if (isUnknown && instanceId === null && client.apiVersion >= memberIdRequiredVersion) {
     const errorAnswer = { memberId, errorCode: errorCode('MEMBER_ID_REQUIRED') }
     return { records: [], response: errorAnswer }

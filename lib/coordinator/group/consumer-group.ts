@@ -20,6 +20,7 @@ import { type ConsumerMember, isReconciledTo } from './consumer-member.ts'
 import { groupTombstones } from './consumer-records.ts'
 import { MemberTimers } from './consumer-timers.ts'
 import type { CommittedTopics, Committer, Group } from './group.ts'
+import { groupBytes, memberBytes, textBytesOf } from './group-memory.ts'
 
 /** The topics that a regular expression stood for when it was last looked at. */
 export interface ResolvedRegex {
@@ -65,6 +66,15 @@ export class ConsumerGroup implements Group {
       if (!isReconciledTo(member, this.assignmentEpoch)) return 'Reconciling'
     }
     return 'Stable'
+  }
+
+  get heldBytes(): number {
+    let bytes = groupBytes
+    for (const member of this.members.values()) {
+      bytes += memberBytes + textBytesOf(member.subscribedTopicNames)
+      for (const partitions of member.assigned.values()) bytes += 100 * partitions.size
+    }
+    return bytes
   }
 
   get isEmpty(): boolean {

@@ -36,6 +36,7 @@ import { type ConsumerShard, servedAssignors } from './consumer-shard.ts'
 import { advance, memberToJoin } from './consumer-steps.ts'
 import { removeMembers, startSession, updateRebalanceTimeout } from './consumer-timeouts.ts'
 import { groupToJoin } from './consumer-upgrade.ts'
+import { groupBytes, memberBytes, textBytesOf } from './group-memory.ts'
 import { nothingToUndo } from './offset-expiry.ts'
 
 export type HeartbeatAnswer = Encodable<ConsumerGroupHeartbeatResponse>
@@ -108,6 +109,7 @@ function report(
     : { group: consumerGroup(shard, groupId), onCommitted: undefined }
   const memberId = request.memberId || newMemberId(shard)
   checkRoom(shard, group, memberId)
+  checkMemory(shard, group, { memberId, topicNames: request.subscribedTopicNames })
   const member = isJoining
     ? memberToJoin(group, { memberId, instanceId: request.instanceId, isClassic: false }, records)
     : knownMember(group, request)
@@ -164,6 +166,23 @@ export function checkRoom(shard: ConsumerShard, group: ConsumerGroup, memberId: 
   const max = shard.context.config()['group.consumer.max.size']
   if (group.members.size < max || group.members.has(memberId)) return
   throw new KafkaError('GROUP_MAX_SIZE_REACHED', `group ${group.groupId} has ${max} members`)
+}
+
+/** Whether the groups of the broker may hold what the member adds to them. GROUP_MAX_SIZE_REACHED. */
+export function checkMemory(
+  { context }: ConsumerShard,
+  group: ConsumerGroup,
+  { memberId, topicNames }: { memberId: string; topicNames: readonly string[] | null },
+): void {
+  const member = group.members.get(memberId)
+  if (topicNames === null && member !== undefined) return
+  const more = textBytesOf(topicNames ?? []) - textBytesOf(member?.subscribedTopicNames ?? [])
+  const taken = member === undefined ? more + memberBytes + groupBytes : more
+  if (taken <= 0 || context.memory.take(taken)) return
+  throw new KafkaError(
+    'GROUP_MAX_SIZE_REACHED',
+    `the groups of this broker hold all that they may: ${group.groupId} gets no more members`,
+  )
 }
 
 function knownMember(

@@ -4,12 +4,14 @@ import type { BrokerConfig } from '../../config/broker.ts'
 import type { Configs } from '../../config/config.ts'
 import type { ShardContext } from '../../shard/shard.ts'
 import type { Group } from './group.ts'
+import type { GroupMemory } from './group-memory.ts'
 
 export interface ConsumerShard {
   readonly context: ShardContext & {
     config(): BrokerConfig
     /** What is set for the group itself, as texts. */
     groupConfigs(groupId: string): Configs
+    readonly memory: Pick<GroupMemory, 'take'>
   }
   readonly groups: Map<string, Group>
 }

@@ -13,6 +13,7 @@ import type { Partition } from '../../replication/partition.ts'
 import { ShardRuntime } from '../../shard/runtime.ts'
 import type { ShardContext, ShardResult } from '../../shard/shard.ts'
 import { PartitionLog } from '../partition-log.ts'
+import { GroupMemory } from './group-memory.ts'
 import { GroupShard, type GroupShardContext } from './group-shard.ts'
 
 /** The topic that holds the groups. */
@@ -29,6 +30,7 @@ export interface GroupCoordinatorOptions {
 
 export class GroupCoordinator {
   readonly #options: GroupCoordinatorOptions
+  readonly #memory: GroupMemory
   readonly #runtime: ShardRuntime<GroupShard>
   /** Of the partitions that this broker leads. */
   readonly #logs = new Map<Partition, PartitionLog>()
@@ -36,6 +38,11 @@ export class GroupCoordinator {
   constructor(options: GroupCoordinatorOptions) {
     const { env, image, config, onFatal } = options
     this.#options = options
+    this.#memory = new GroupMemory({
+      clock: env.clock,
+      shards: () => this.shards(),
+      bytesMax: () => config()['ottla.groups.memory.bytes'],
+    })
     this.#runtime = new ShardRuntime({
       env,
       image,
@@ -137,6 +144,7 @@ export class GroupCoordinator {
       write: (operation) => context.write(operation),
       config: this.#options.config,
       groupConfigs: (groupId) => this.groupConfigs(groupId),
+      memory: this.#memory,
     }
   }
 }

@@ -12,6 +12,7 @@ import type { LeaderEpoch, Offset, ProducerId, TopicId } from '../../base/types.
 import { zeroUuid } from '../../base/uuid.ts'
 import type { GroupRecord } from '../../protocol/coordinator/group-records.ts'
 import type { ReplayPlace } from '../../shard/shard.ts'
+import { offsetBytes } from './group-memory.ts'
 
 export interface CommittedOffset {
   readonly offset: Offset
@@ -35,6 +36,13 @@ export class GroupOffsets {
   readonly #committed = new OffsetTable()
   /** By the producer of the open transaction. */
   readonly #pending = new Map<ProducerId, OffsetTable>()
+
+  /** About the memory that they take. */
+  get heldBytes(): number {
+    let bytes = this.#committed.heldBytes
+    for (const table of this.#pending.values()) bytes += table.heldBytes
+    return bytes
+  }
 
   /** null for a group without any. */
   ofGroup(groupId: string): TopicOffsets | null {
@@ -119,8 +127,14 @@ function laterFields({
   return { leaderEpoch, expireTimestampMs: expireTimestamp, topicId }
 }
 
+/** About what an offset with this metadata takes; 0 for none. */
+export function heldBytesOf(metadata: string | undefined): number {
+  return metadata === undefined ? 0 : offsetBytes + metadata.length
+}
+
 class OffsetTable {
   readonly groups = new Map<string, Map<string, Map<number, CommittedOffset>>>()
+  heldBytes = 0
 
   get(groupId: string, topic: string, partition: number): CommittedOffset | null {
     return this.groups.get(groupId)?.get(topic)?.get(partition) ?? null
@@ -131,6 +145,8 @@ class OffsetTable {
     const partitions = topics.get(topic) ?? new Map<number, CommittedOffset>()
     this.groups.set(groupId, topics)
     topics.set(topic, partitions)
+    this.heldBytes +=
+      heldBytesOf(offset.metadata) - heldBytesOf(partitions.get(partition)?.metadata)
     partitions.set(partition, offset)
   }
 
@@ -138,6 +154,7 @@ class OffsetTable {
     const topics = this.groups.get(groupId)
     const partitions = topics?.get(topic)
     if (topics === undefined || partitions === undefined) return
+    this.heldBytes -= heldBytesOf(partitions.get(partition)?.metadata)
     partitions.delete(partition)
     if (partitions.size === 0) topics.delete(topic)
     if (topics.size === 0) this.groups.delete(groupId)

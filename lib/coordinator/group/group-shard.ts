@@ -21,6 +21,7 @@ import {
   updateConsumerGroups,
 } from './consumer-replay.ts'
 import type { Group } from './group.ts'
+import type { GroupMemory } from './group-memory.ts'
 import { GroupOffsets } from './group-offsets.ts'
 import { purgeDeletedTopics, scheduleOffsetExpiry } from './offset-expiry.ts'
 
@@ -29,6 +30,8 @@ export interface GroupShardContext extends ShardContext {
   config(): BrokerConfig
   /** What is set for the group itself, as texts. */
   groupConfigs(groupId: string): Configs
+  /** Of all shards of the broker. */
+  readonly memory: Pick<GroupMemory, 'take'>
 }
 
 export class GroupShard implements Shard {

@@ -50,6 +50,8 @@ export interface Group {
   tombstones(): ShardRecord[]
   /** Since when it has been empty, in ms since 1970; null while it is not, or when nobody knows. */
   readonly emptySinceMs: number | null
+  /** About the memory it takes, its offsets aside. */
+  readonly heldBytes: number
   /** The shard is given up: ends timers, and rejects whoever is parked with `error`. */
   close(error: KafkaError): void
 }

@@ -17,7 +17,8 @@ import { OffsetCommit } from '../../protocol/coordinator/offset-records.ts'
 import { int64Max } from '../../protocol/schema.ts'
 import type { ShardRecord, ShardResult } from '../../shard/shard.ts'
 import type { Committer, Group } from './group.ts'
-import type { CommittedOffset } from './group-offsets.ts'
+import { groupBytes } from './group-memory.ts'
+import { type CommittedOffset, heldBytesOf } from './group-offsets.ts'
 import type { GroupShard } from './group-shard.ts'
 import { nothingToUndo, offsetTombstone } from './offset-expiry.ts'
 
@@ -77,7 +78,8 @@ const groupNotFoundVersion = 9
 
 /**
  * Stores offsets. GROUP_ID_NOT_FOUND or ILLEGAL_GENERATION for a generation of a group that is not
- * there, and what the group's checkCommit throws; OFFSET_METADATA_TOO_LARGE per partition.
+ * there, and what the group's checkCommit throws; per partition OFFSET_METADATA_TOO_LARGE,
+ * and INVALID_COMMIT_OFFSET_SIZE when all groups of the broker together hold as much as they may.
  */
 export function commitOffsets(
   shard: GroupShard,
@@ -95,12 +97,34 @@ export function commitOffsets(
       const { partitionIndex, committedMetadata } = partition
       // Java counts UTF-16 units here, not bytes, whatever the setting's name says.
       const isTooLarge = committedMetadata !== null && committedMetadata.length > metadataMax
-      if (!isTooLarge) records.push(commitRecord({ ...commit, name, topicId }, partition))
-      const error = isTooLarge ? 'OFFSET_METADATA_TOO_LARGE' : 'NONE'
+      const error = isTooLarge
+        ? 'OFFSET_METADATA_TOO_LARGE'
+        : hasRoomFor(shard, { groupId, name, partition })
+          ? 'NONE'
+          : 'INVALID_COMMIT_OFFSET_SIZE'
+      if (error === 'NONE') records.push(commitRecord({ ...commit, name, topicId }, partition))
       return { partitionIndex, errorCode: errorCode(error) }
     }),
   }))
   return { records, response, onRefused: nothingToUndo }
+}
+
+/** An offset that is committed already may be replaced, whatever all groups hold. */
+function hasRoomFor(
+  { context, groups, offsets }: GroupShard,
+  {
+    groupId,
+    name,
+    partition,
+  }: {
+    groupId: string
+    name: string
+    partition: PartitionCommit
+  },
+): boolean {
+  const known = offsets.get(groupId, name, partition.partitionIndex)
+  const more = heldBytesOf(partition.committedMetadata ?? '') - heldBytesOf(known?.metadata)
+  return more <= 0 || context.memory.take(groups.has(groupId) ? more : more + groupBytes)
 }
 
 function checkCommitter(

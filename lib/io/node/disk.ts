@@ -3,6 +3,9 @@
  * (O_NOFOLLOW) and created for their owner only. `append` and `writeAt` go out as one writev;
  * short writes are continued. `sync` is fdatasync: bytes and size, not the times. Small reads and
  * writes are done in the calling thread while that is quick (small-operations.ts).
+ *
+ * Many logs may want a small file for a moment at the same time. Whoever finds no handle left
+ * (EMFILE) waits for one to be closed and tries again, for `handleWaitMs` at most.
  */
 
 import { constants, promises as fs, readSync, writevSync } from 'node:fs'
@@ -28,6 +31,22 @@ const flags: Record<OpenMode, number> = {
 
 /** IOV_MAX on Linux and macOS: more buffers in one call are refused. */
 const buffersPerWriteMax = 1024
+
+const handleWaitMs = 5000
+const handlePollMs = 5
+
+/** Runs `open` again while the process has no handle left. */
+async function whenHandles<T>(open: () => Promise<T>): Promise<T> {
+  for (let waitedMs = 0; ; waitedMs += handlePollMs) {
+    try {
+      return await open()
+    } catch (error) {
+      const isShort = hasErrorCode(error, 'EMFILE') || hasErrorCode(error, 'ENFILE')
+      if (!isShort || waitedMs >= handleWaitMs) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, handlePollMs))
+  }
+}
 
 const small = new SmallOperations()
 
@@ -116,10 +135,10 @@ function withoutFirst(buffers: readonly Uint8Array[], count: number): Uint8Array
 
 export const nodeDisk: Disk = {
   async open(path, mode) {
-    return new NodeFile(await fs.open(path, flags[mode], 0o600), path)
+    return new NodeFile(await whenHandles(() => fs.open(path, flags[mode], 0o600)), path)
   },
   rename: (from, to) => fs.rename(from, to),
-  remove: (path) => fs.rm(path, { recursive: true, force: true }),
+  remove: (path) => whenHandles(() => fs.rm(path, { recursive: true, force: true })),
   list,
   async mkdir(path) {
     await fs.mkdir(path, { recursive: true, mode: 0o700 })
@@ -134,7 +153,7 @@ export const nodeDisk: Disk = {
 }
 
 async function list(path: string): Promise<DirectoryEntry[]> {
-  const entries = await fs.readdir(path, { withFileTypes: true })
+  const entries = await whenHandles(() => fs.readdir(path, { withFileTypes: true }))
   const kindOf = (entry: { isFile(): boolean; isDirectory(): boolean }): DirectoryEntry['kind'] =>
     entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : 'other'
   return entries
@@ -145,7 +164,7 @@ async function list(path: string): Promise<DirectoryEntry[]> {
 async function syncDir(path: string): Promise<void> {
   // Windows cannot open a directory; there a rename is durable with its file.
   if (process.platform === 'win32') return
-  const handle = await fs.open(path, constants.O_RDONLY)
+  const handle = await whenHandles(() => fs.open(path, constants.O_RDONLY))
   try {
     await handle.sync()
   } finally {

@@ -34,6 +34,16 @@ export const nodeProcesses: Processes = {
       throw error
     }
   },
+  async filesMax() {
+    try {
+      const limits = await readFile('/proc/self/limits', 'utf8')
+      const [, soft = ''] = /^Max open files\s+(\d+)/m.exec(limits) ?? []
+      return soft === '' ? Number.POSITIVE_INFINITY : Number(soft)
+    } catch (error) {
+      if (!hasErrorCode(error, 'ENOENT')) throw error
+      return filesMaxOfReport()
+    }
+  },
   prepareToServe() {
     if (nodeMajor > lastKnownMajor) return
     process.getBuiltinModule('node:v8').setFlagsFromString('--minor-gc-task-trigger=20')
@@ -73,4 +83,12 @@ export const nodeProcesses: Processes = {
       })
     })
   },
+}
+
+/** What Node knows of the limit: on systems without /proc. It takes some milliseconds. */
+function filesMaxOfReport(): number {
+  const report: unknown = process.report.getReport()
+  const { userLimits } = report as { userLimits?: { open_files?: { soft?: number | string } } }
+  const soft = userLimits?.open_files?.soft
+  return typeof soft === 'number' ? soft : Number.POSITIVE_INFINITY
 }

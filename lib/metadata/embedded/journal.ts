@@ -15,7 +15,7 @@
  *   "does not list" a partition must never be the reason to delete it.
  */
 
-import { type Disk, type DiskFile, readFile, writeFileAtomic } from '../../io/disk.ts'
+import { type Disk, type DiskFile, hasErrorCode, readFile, writeFileAtomic } from '../../io/disk.ts'
 import type { Logger } from '../../io/logger.ts'
 import { DamageError, encodeFrame, type Frame, scanFrames } from './frame.ts'
 import { type LoggedKey, type LoggedTransaction, StoreState } from './state.ts'
@@ -82,7 +82,10 @@ export class Journal {
     return { journal: new Journal(disk, path, { file, endPosition: scan.endPosition }), state }
   }
 
-  /** One write, one sync. After a failure the journal is not to be used again. */
+  /**
+   * One write, one sync. After a failure the journal is not to be used again, but for NoSpaceError: then
+   * the same may be appended once more.
+   */
   async append(transactions: readonly LoggedTransaction[]): Promise<void> {
     const revision = transactions.at(-1)?.[0] ?? 0
     await this.#write({ revision, payload: { transactions } })
@@ -90,20 +93,27 @@ export class Journal {
 
   async #write(frame: Frame): Promise<void> {
     const bytes = encodeFrame(frame)
-    await this.#file.writeAt([bytes], this.#endPosition)
+    await orNoSpace(() => this.#file.writeAt([bytes], this.#endPosition))
     await this.#file.sync()
     this.#endPosition += bytes.length
   }
 
-  /** Replaces everything by `state`, which makes it durable. */
-  async rewrite(state: StoreState): Promise<void> {
+  /** Replaces everything by `state`, which makes it durable. Fails as `append`. */
+  rewrite(state: StoreState): Promise<void> {
+    // Both files are made under other names: nothing of a try that failed is built upon.
+    return orNoSpace(() => this.#rewrite(state))
+  }
+
+  async #rewrite(state: StoreState): Promise<void> {
     const { revision } = state
     const payload: Snapshot = { kind: 'snapshot', v: 1, revision, keys: state.toLogged() }
     await writeFileAtomic(this.#disk, `${this.#path}/snapshot`, encodeFrame({ revision, payload }))
-    await this.#file.close()
     const bytes = await createLog(this.#disk, this.#path, revision)
-    this.#file = await this.#disk.open(`${this.#path}/log`, 'write')
+    const file = await this.#disk.open(`${this.#path}/log`, 'write')
+    const old = this.#file
+    this.#file = file
     this.#endPosition = bytes.length
+    await old.close()
   }
 
   async close(revision: number): Promise<void> {
@@ -114,6 +124,20 @@ export class Journal {
   /** Lets go of the file after a failure; nothing is written. */
   async abandon(): Promise<void> {
     await this.#file.close()
+  }
+}
+
+/** The disk is full, and nothing was written that counts: it can be tried again. */
+export class NoSpaceError extends Error {
+  override readonly name = 'NoSpaceError'
+}
+
+async function orNoSpace(write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } catch (error) {
+    if (!hasErrorCode(error, 'ENOSPC') && !hasErrorCode(error, 'EDQUOT')) throw error
+    throw new NoSpaceError(error instanceof Error ? error.message : '', { cause: error })
   }
 }
 

@@ -7,6 +7,7 @@
  *   nor one whose transaction failed because of it.
  * - After a failed write or sync the store is lost: what was under way is `unknown`, everything
  *   later throws. It is never tried again (the kernel may have dropped the pages).
+ * - On a full disk it waits, and those who ask wait with it, until there is space.
  * - Sessions live as long as their holder renews them, on the monotonic clock. A session of an
  *   earlier process is over when the store opens: its keys are gone at the first revision after.
  */
@@ -14,6 +15,7 @@
 import { assert } from '../../base/assert.ts'
 import { type Deferred, deferred } from '../../base/deferred.ts'
 import { KafkaError } from '../../base/errors.ts'
+import { sleep } from '../../io/clock.ts'
 import type { Env } from '../../io/env.ts'
 import {
   type Compare,
@@ -27,7 +29,7 @@ import {
   type Watcher,
   type WatchHandlers,
 } from '../store.ts'
-import { Journal } from './journal.ts'
+import { Journal, NoSpaceError } from './journal.ts'
 import { EmbeddedSession } from './session.ts'
 import type { LoggedOperation, LoggedTransaction, StoreState } from './state.ts'
 import { WatchHub } from './watch-hub.ts'
@@ -46,6 +48,7 @@ interface DurabilityWaiter {
 
 const pendingMax = 20_000
 const groupBytesMax = 4 * 1024 * 1024
+const spacePollMs = 500
 
 export interface EmbeddedStoreOptions {
   readonly env: Env
@@ -153,8 +156,11 @@ export class EmbeddedStore implements MetadataStore {
       const isRewrite = this.#journal.sizeBytes >= this.#logBytesMax
       const group = isRewrite ? this.#queue.splice(0) : this.#takeGroup()
       try {
-        if (isRewrite) await this.#journal.rewrite(this.#state)
-        else await this.#journal.append(group.map(({ transaction }) => transaction))
+        await this.#whenSpace(() =>
+          isRewrite
+            ? this.#journal.rewrite(this.#state)
+            : this.#journal.append(group.map(({ transaction }) => transaction)),
+        )
       } catch (error) {
         this.#lose(error instanceof Error ? error : new Error(String(error)), group)
         break
@@ -162,6 +168,22 @@ export class EmbeddedStore implements MetadataStore {
       this.#publish(group)
     }
     this.#flushing = null
+  }
+
+  /** Tries again while the disk is full, until the store is to be closed. */
+  async #whenSpace(write: () => Promise<void>): Promise<void> {
+    const { clock, log } = this.#env
+    for (let tries = 1; ; tries++) {
+      try {
+        await write()
+        if (tries > 1) log.info('metadata.store.space', { tries })
+        return
+      } catch (error) {
+        if (!(error instanceof NoSpaceError) || this.#isClosed) throw error
+        if (tries === 1) log.error('metadata.store.full', { error: error.message })
+      }
+      await sleep(clock, spacePollMs)
+    }
   }
 
   #takeGroup(): Pending[] {

@@ -196,6 +196,31 @@ export function batch(
   return builder.build(fields)
 }
 
+/** One uncompressed message of an old format. */
+export function oldMessage(magic: 0 | 1, value: string): Uint8Array {
+  const head = Buffer.alloc(magic === 0 ? 2 : 10)
+  head.writeInt8(magic, 0)
+  if (magic === 1) head.writeBigInt64BE(BigInt(Date.UTC(2026, 0, 1)), 2)
+  const body = Buffer.alloc(8 + value.length)
+  body.writeInt32BE(-1, 0)
+  body.writeInt32BE(value.length, 4)
+  body.write(value, 8)
+  const covered = Buffer.concat([head, body])
+  const message = Buffer.alloc(16)
+  message.writeInt32BE(4 + covered.length, 8)
+  message.writeUInt32BE(ieeeCrc(covered), 12)
+  return Buffer.concat([message, covered])
+}
+
+function ieeeCrc(bytes: Uint8Array): number {
+  let crc = 0xffffffff
+  for (const byte of bytes) {
+    crc ^= byte
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
+  }
+  return (crc ^ 0xffffffff) >>> 0
+}
+
 /** Speaks to the broker in raw frames; answers are matched by their order. */
 export class RawClient {
   readonly stream: Stream

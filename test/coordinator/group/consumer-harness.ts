@@ -45,6 +45,7 @@ export class GroupHarness {
       },
       config: () => this.config as unknown as BrokerConfig,
       groupConfigs: (groupId) => this.groupConfigs.get(groupId) ?? {},
+      memory: { take: () => true },
       write: (operation) => {
         if (this.shard === shard) void this.run(operation)
       },

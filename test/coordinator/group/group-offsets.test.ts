@@ -31,6 +31,7 @@ class World {
     image: emptyImage(''),
     config: () => resolveBrokerConfig(noLayers),
     groupConfigs: () => ({}),
+    memory: { take: () => true },
     write: (operation) => this.run(operation),
   })
 

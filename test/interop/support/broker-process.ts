@@ -31,6 +31,10 @@ export interface BrokerProcessOptions {
   /** A free one by default. */
   readonly port?: number
   readonly args?: readonly string[]
+  /** What a shell does before it becomes the broker: `ulimit -n 256`. */
+  readonly shell?: string
+  /** For Node itself: `--max-old-space-size=512`. */
+  readonly nodeArgs?: readonly string[]
   readonly timeoutMs?: number
 }
 
@@ -39,6 +43,8 @@ export function spawnBroker({
   data,
   port = 0,
   args = [],
+  shell,
+  nodeArgs = [],
   timeoutMs = 60_000,
 }: BrokerProcessOptions): {
   child: ChildProcess
@@ -50,7 +56,10 @@ export function spawnBroker({
   const place = data === null ? ['--memory'] : ['--data', data]
   const words = ['broker', 'start', '--listen', `127.0.0.1:${port}`, ...place, ...args]
   const startedMs = performance.now()
-  const child = spawn(node, [program, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const line = [node, ...nodeArgs, program, ...words]
+  const [command = node, ...rest] =
+    shell === undefined ? line : ['bash', '-c', `${shell}; exec "$0" "$@"`, ...line]
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   let [stdout, stderr] = ['', '']
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk))
   const log = () => stderr

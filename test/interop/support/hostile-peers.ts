@@ -3,11 +3,13 @@
 import { ApiVersions } from '../../../lib/protocol/apis/api-versions.ts'
 import { apis } from '../../../lib/protocol/apis/index.ts'
 import { Metadata } from '../../../lib/protocol/apis/metadata.ts'
+import { type Codec, codecs } from '../../../lib/record/compression.ts'
 import { type Dice, dice } from '../../commands/support/random-records.ts'
 import {
   type Attack,
   attacks,
   badBatches,
+  bomb,
   fetchRequest,
   produceRequest,
   request,
@@ -44,14 +46,31 @@ export async function sendBadBatches(address: string, topic: string): Promise<nu
     count++
     const outcome = await connection.outcome({ frames: count })
     same(outcome, 'answered', what)
-    const answer = Buffer.from(connection.frames[count - 1] ?? [])
-    // v9: correlation id, tags, topics, name, partitions, index: then the error code.
-    const errorCode = answer.readInt16BE(4 + 1 + 1 + 1 + topic.length + 1 + 4)
+    const errorCode = errorCodeOf(connection.frames[count - 1], topic)
     expectThat(errorCode > 0 || where === 'inside', `${what}: error code ${errorCode}`)
     expectThat(errorCode !== 56, `${what}: KAFKA_STORAGE_ERROR`)
   }
   connection.close()
   return count
+}
+
+/** Bombs of every codec; gives the error code of each. */
+export async function sendBombs(address: string, topic: string): Promise<[Codec, number][]> {
+  const connection = await RawConnection.open(address)
+  const codes: [Codec, number][] = []
+  for (const codec of codecs.slice(1)) {
+    connection.write(produceRequest(topic, bomb(codec), codes.length))
+    const frames = codes.length + 1
+    same(await connection.outcome({ frames, withinMs: 20_000 }), 'answered', `a bomb of ${codec}`)
+    codes.push([codec, errorCodeOf(connection.frames.at(-1), topic)])
+  }
+  connection.close()
+  return codes
+}
+
+/** Of a Produce v9 for one partition: correlation id, tags, topics, name, partitions, index come first. */
+export function errorCodeOf(answer: Uint8Array | undefined, topic: string): number {
+  return Buffer.from(answer ?? []).readInt16BE(4 + 1 + 1 + 1 + topic.length + 1 + 4)
 }
 
 /** Connections that are opened and dropped at once: half of them with a reset, some with a byte. */

@@ -236,6 +236,7 @@ export class ClassicWorld {
           write: (operation) => context.write(operation),
           config: () => this.config,
           groupConfigs: () => ({}),
+          memory: { take: () => true },
         }),
       loadBytes: () => 1 << 20,
       timeoutMs: () => 5000,
