@@ -263,6 +263,8 @@ async function recoverTail(loading: Loading): Promise<void> {
   for (; index < segments.length; index++) {
     const segment = segments[index]
     if (segment === undefined) break
+    // Compaction may have taken what lay between.
+    loading.endOffset = Math.max(loading.endOffset, segment.baseOffset)
     const found = await scanSegment(loading, segment)
     const following = segments[index + 1]
     const isWhole = found.kind === 'end' && (following === undefined || isNext(loading, following))
