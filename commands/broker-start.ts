@@ -5,7 +5,7 @@
 
 import { uuidToBytes } from '../lib/base/uuid.ts'
 import { Broker } from '../lib/broker/broker.ts'
-import { writeFileAtomic } from '../lib/io/disk.ts'
+import { type Disk, writeFileAtomic } from '../lib/io/disk.ts'
 import { MemoryDisk } from '../lib/io/memory/disk.ts'
 import { addressText } from '../lib/io/network.ts'
 import { brokerFailure } from './broker/failures.ts'
@@ -14,7 +14,7 @@ import { openFilesMax } from './broker/open-files.ts'
 import { dataOption, dataPath } from './broker/place.ts'
 import { brokerConfigs, brokerOptions } from './broker/settings.ts'
 import { type Args, type CommandContext, CommandError, command, exitCodes } from './command.ts'
-import { file, flag, integer, option, text } from './options.ts'
+import { choice, file, flag, integer, option, text } from './options.ts'
 
 const options = {
   listen: option('address to listen on; port 0 = any free one', parseListen, {
@@ -28,6 +28,10 @@ const options = {
   adopt: flag('take over a directory written by Apache Kafka'),
   nodeId: integer({ min: 0, max: 0x7fffffff })('number of the broker', { fallback: '1' }),
   clusterId: text('22 characters; only for a new directory'),
+  testDisk: choice(['real', 'lossy'])('lossy: what is not synced is lost by kill -9', {
+    fallback: 'real',
+    hidden: true,
+  }),
   readyFile: file('file to write the BROKERS= line to, when ready'),
   ...brokerOptions,
 }
@@ -101,6 +105,17 @@ function checkArgs({
     throw new CommandError(exitCodes.usage, '--memory and --adopt contradict each other')
 }
 
+async function diskFor(
+  { env }: CommandContext,
+  { memory, testDisk }: Args<typeof options>,
+  path: string,
+): Promise<Disk> {
+  if (memory) return new MemoryDisk()
+  if (testDisk === 'real') return env.disk
+  const { LossyDisk } = await import('../lib/io/memory/lossy-disk.ts')
+  return LossyDisk.open(env.disk, path)
+}
+
 async function startBroker(
   context: CommandContext,
   args: Args<typeof options>,
@@ -110,7 +125,7 @@ async function startBroker(
   const configs = await brokerConfigs(context, args)
   const log = await context.log()
   context.processes.prepareToServe()
-  const disk = args.memory ? new MemoryDisk() : context.env.disk
+  const disk = await diskFor(context, args, path)
   if (!isLoopback(args.listen.host)) {
     log.warn('insecure-listener', {
       listen: addressText(args.listen),

@@ -10,7 +10,7 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 
 const here = import.meta.dirname
-const fileDeadlineMs = 120_000
+const fileDeadlineMs = 240_000
 const wanted = process.argv.slice(2)
 const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .filter(

@@ -11,6 +11,7 @@
  * its partitions answer KAFKA_STORAGE_ERROR until the broker is started again.
  */
 
+import type { Partition } from '../replication/partition.ts'
 import { type BrokerListener, type BrokerOptions, BrokerState } from './broker-state.ts'
 import { type Started, startParts, stopParts } from './lifecycle.ts'
 
@@ -48,6 +49,16 @@ export class Broker {
   /** Bytes of replies that clients have not taken yet. */
   get replyBytes(): number {
     return this.#state.acceptor.replyBytes
+  }
+
+  /** The partitions that it holds, for looking at from outside; nothing while it starts. */
+  get partitions(): Iterable<Partition> {
+    return this.#state.replicas.partitions()
+  }
+
+  /** Requests that are parked: fetches that wait for bytes, appends that wait to be durable. */
+  get parkedRequests(): { readonly fetches: number; readonly appends: number } {
+    return this.#state.replicas.parkedRequests
   }
 
   /** Why the broker gave up; null while it did not. */

@@ -28,7 +28,7 @@ import {
 } from './group-options.ts'
 import { GroupPositions } from './group-positions.ts'
 import { startOffsets } from './group-start.ts'
-import type { Member, MemberHost } from './member.ts'
+import { type Member, type MemberHost, without } from './member.ts'
 import { ClassicMember } from './member-classic.ts'
 import { ConsumerMember } from './member-consumer.ts'
 import { MemberLink } from './member-link.ts'
@@ -38,7 +38,7 @@ import { keyOf } from './per-leader.ts'
 /** Something that waits for the reader to be between two answers. */
 interface Duty {
   readonly kind: 'assign' | 'revoke' | 'lose'
-  readonly partitions: readonly TopicPartition[]
+  partitions: readonly TopicPartition[]
   readonly done: Deferred<void>
 }
 
@@ -254,8 +254,15 @@ export class GroupConsumer {
           partitions: partitions.length,
           reason: why.message,
         })
+        const had = partitions.filter(({ topic, partition }) =>
+          this.#assigned.has(keyOf(topic, partition)),
+        )
+        for (const duty of this.#duties) {
+          // Lost before the reader got to them.
+          if (duty.kind === 'assign') duty.partitions = without(duty.partitions, partitions)
+        }
         this.#drop(partitions)
-        void ask('lose', partitions)
+        if (had.length > 0) void ask('lose', had)
       },
       fail: (error) => {
         this.#failure = error

@@ -234,9 +234,10 @@ export class ConsumerMember implements Member {
           this.#owned = without(this.#owned, revoked)
         }
         const added = without(wanted, this.#owned)
+        // Ours from here on, whenever the reader gets to them: what is not told is given to others.
+        this.#owned = wanted
         await orAborted(host.assign(added), signal)
         if (isOut()) break
-        this.#owned = wanted
         this.#mustTell = true
         if (this.#target === target) this.#target = null
         this.#event.raise()

@@ -12,6 +12,7 @@
 
 import { assert } from '../base/assert.ts'
 import { type ErrorName, KafkaError } from '../base/errors.ts'
+import { planted } from '../base/planted.ts'
 import {
   type BrokerId,
   type LeaderEpoch,
@@ -192,6 +193,7 @@ export class Partition {
 
   /** Where a reader's visible records end. */
   visibleEnd(isReadCommitted: boolean): Offset {
+    if (planted.readBeyondHighWatermark) return this.log.logEndOffset
     return isReadCommitted ? this.lastStableOffset : this.#highWatermark
   }
 

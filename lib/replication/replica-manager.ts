@@ -108,6 +108,10 @@ export class ReplicaManager {
     return count
   }
 
+  get parkedRequests(): { readonly fetches: number; readonly appends: number } {
+    return { fetches: this.fetchPurgatory.size, appends: this.#producePurgatory.size }
+  }
+
   /** Every partition here. */
   *partitions(): Iterable<Partition> {
     for (const partitions of this.#topics.values()) yield* partitions.values()

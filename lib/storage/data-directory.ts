@@ -156,7 +156,7 @@ async function format(env: Env, path: string, owner: Ownership): Promise<MetaPro
 }
 
 /** The directory may be new, with some of its parents: their entries have to survive a power cut too. */
-async function syncParents(env: Env, path: string): Promise<void> {
+export async function syncParents(env: Env, path: string): Promise<void> {
   for (
     let at = path.lastIndexOf('/');
     at >= 0;

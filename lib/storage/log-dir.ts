@@ -16,6 +16,7 @@
 
 import { assert } from '../base/assert.ts'
 import { KafkaError } from '../base/errors.ts'
+import { planted } from '../base/planted.ts'
 import {
   type Offset,
   type TopicId,
@@ -35,14 +36,14 @@ import {
   type MetaProperties,
   metaPropertiesFile,
 } from './checkpoint.ts'
-import { claimDirectory, DataDirectoryError } from './data-directory.ts'
+import { claimDirectory, DataDirectoryError, syncParents } from './data-directory.ts'
 import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
-import { inLanes } from './in-lanes.ts'
 import type { GroupCommit } from './journal/group-commit.ts'
 import { Journal, type JournalConfig } from './journal/journal.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
+import { inLanes } from './lanes.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
@@ -114,7 +115,7 @@ export class LogDir implements LogHost {
   #failure: Error | null = null
   /** Whether anything in the directory may have been changed: the clean mark is gone. */
   #isInUse = false
-  /** All logs are known: what is missing is missing, and checkpoints may say so. */
+  /** Whether every log was looked at: before that nothing can be said of them. */
   #isLoaded = false
   #hasDamage = false
   /** Recovery points of logs have risen; else only those of logs that are gone are to be written. */
@@ -257,14 +258,14 @@ export class LogDir implements LogHost {
     await this.#journal.read(this.isClean)
     await inLanes(found, async ({ topicPartition, directory }) => {
       const name = topicPartitionName(topicPartition)
-      const owner = await readOwner(this.env, directory)
-      const { topicId } = owner
+      const { topicId, failure } = await readOwner(this.env, directory)
       const config = configOf(topicPartition.topic, topicId)
       const state = await loadLog({
         host: this,
         directory,
         topicPartition,
         topicId,
+        failure,
         config,
         isClean: this.isClean,
         recoveryPoint: this.#offsets.recoveryPoints.get(name) ?? 0,
@@ -275,18 +276,17 @@ export class LogDir implements LogHost {
           journalKeyOf({ topicId: topicId ?? topicIdOf(topicPartition.topic), topicPartition }),
         ),
       })
-      const failure = state.failure ?? owner.failure
-      this.#offsets.compare(name, { directory, endOffset: state.logEndOffset, failure })
-      if (failure !== null) this.#hasDamage = true
-      this.#logs.set(name, new Log({ ...state, failure }, config, this))
+      this.#offsets.compare(name, { ...state, endOffset: state.logEndOffset })
+      if (state.failure !== null) this.#hasDamage = true
+      this.#logs.set(name, new Log(state, config, this))
     })
-    this.#isLoaded = true
     this.#offsets.loaded(this.#logs)
     if (this.#journal.hasTails) {
       this.#noteRecoveryPoints()
       await this.#offsets.writeRecoveryPoints()
       await this.#journal.begin()
     }
+    this.#isLoaded = true
     this.#startTimers()
     return [...this.#logs.values()]
   }
@@ -295,9 +295,13 @@ export class LogDir implements LogHost {
   async #beginUse(): Promise<void> {
     if (this.#isInUse) return
     this.#isInUse = true
-    if (!this.isClean) return
-    await this.env.disk.remove(`${this.path}/${cleanShutdownFile}`)
+    if (this.isClean && !planted.cleanMarkBelieved) {
+      await this.env.disk.remove(`${this.path}/${cleanShutdownFile}`)
+    }
+    // After a kill the directories of logs, and ours, may be known to the cache only.
+    if (planted.logDirectoryUnsynced) return
     await this.env.disk.syncDir(this.path)
+    if (!this.isClean) await syncParents(this.env, this.path)
   }
 
   #startTimers(): void {
@@ -306,7 +310,8 @@ export class LogDir implements LogHost {
       await this.retain()
       this.#every('retention', this.#config['log.retention.check.interval.ms'], retain)
     }
-    this.#after('retention', firstRetentionMs, () => void retain().catch(() => {}))
+    const firstMs = Math.min(firstRetentionMs, this.#config['log.retention.check.interval.ms'])
+    this.#after('retention', firstMs, () => void retain().catch(() => {}))
     void this.#floor.start()
   }
 
@@ -559,7 +564,7 @@ export class LogDir implements LogHost {
   }
 
   async #closeLogs(): Promise<boolean> {
-    let isClean = !this.#hasDamage
+    let isClean = this.#isLoaded && !this.#hasDamage
     await inLanes([...this.#logs.values()], async (log) => {
       try {
         isClean &&= !log.isFull
@@ -569,8 +574,6 @@ export class LogDir implements LogHost {
         this.env.log.error('log.close.failed', { log: log.name, error: messageOf(error) })
       }
     })
-    // A start that was refused leaves everything as it was, for the next one to refuse too.
-    isClean &&= this.#isLoaded
     if (this.#isLoaded) await this.#checkpointAll()
     isClean &&= this.#failure === null
     await this.#journal.close({ isClean })

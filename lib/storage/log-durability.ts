@@ -12,6 +12,7 @@
  */
 
 import { type Deferred, deferred } from '../base/deferred.ts'
+import { planted } from '../base/planted.ts'
 import type { Offset } from '../base/types.ts'
 import type { Timer } from '../io/clock.ts'
 import { writeFileAtomic } from '../io/disk.ts'
@@ -100,6 +101,7 @@ export class LogDurability implements Committer {
     if (isFsync) this.#hold(group)
     this.#writtenEndOffset = endOffset
     this.#unsyncedRecords += group.recordCount
+    if (planted.ackBeforeSync) this.#advance(endOffset, segment, segment.writtenBytes)
     if (isFsync) this.#options.host.commits.request(this)
     else if (this.#unsyncedRecords >= this.#options.config()['flush.messages']) {
       void this.#syncs.request().catch(() => {})
@@ -254,7 +256,8 @@ export class LogDurability implements Committer {
   async #syncSegment(segment: Segment): Promise<void> {
     try {
       if (segment.syncedBytes < segment.writtenBytes) {
-        await this.#options.host.runSync(() => segment.sync())
+        const sync = () => segment.sync()
+        await this.#options.host.runSync(planted.syncRetried ? () => sync().catch(sync) : sync)
       }
     } catch (error) {
       // Its files went while the sync was under way.

@@ -15,6 +15,7 @@
 
 import { assert } from '../base/assert.ts'
 import { DecodeError, KafkaError } from '../base/errors.ts'
+import { planted } from '../base/planted.ts'
 import {
   type LeaderEpoch,
   type Offset,
@@ -30,6 +31,7 @@ import {
   patchOffsetAndEpoch,
   type RecordBatch,
 } from '../record/batch.ts'
+import type { AppendInfo } from './append-info.ts'
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
 import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { GatheringTask } from './gathering-task.ts'
@@ -57,20 +59,9 @@ import type { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, segmentFileName } from './segment-files.ts'
 import { removeLater, runStart } from './segment-runs.ts'
 
+export type { AppendInfo } from './append-info.ts'
 export type { LogConfig } from './log-config.ts'
 export type { LogPosition, LogRead, ReadOptions, TimestampedOffset } from './log-reader.ts'
-
-export interface AppendInfo {
-  readonly baseOffset: Offset
-  readonly lastOffset: Offset
-  /** -1 unless the topic has LogAppendTime. */
-  readonly logAppendTimeMs: number
-  readonly logStartOffset: Offset
-  /** The batch was in the log already; the offsets are those of the first time. */
-  readonly isDuplicate: boolean
-  /** Resolves when the batch is written; KAFKA_STORAGE_ERROR when that failed. */
-  readonly written: Promise<void>
-}
 
 export class Log {
   readonly topicPartition: TopicPartition
@@ -87,6 +78,7 @@ export class Log {
   readonly #writer: LogWriter
   readonly #durability: LogDurability
   readonly #readFailures: ReadFailures
+  readonly #resumes = new GatheringTask(() => this.#resume())
   readonly #epochSaves = new GatheringTask(() => this.#saveLeaderEpochs())
   #directory: string
   #config: LogConfig
@@ -169,7 +161,6 @@ export class Log {
   }
   /** What comes before is synced with its indexes; recovery begins in the segment that holds it. */
   get recoveryPoint(): Offset {
-    // Once offline nothing moves any more.
     if (this.#failure === null) this.#recoveryPoint = this.#durability.recoveryPoint
     return this.#recoveryPoint
   }
@@ -189,7 +180,7 @@ export class Log {
     for (const segment of this.#segments) size += segment.sizeBytes
     return size
   }
-  /** Oldest first. For retention, compaction and inspection. */
+  /** Oldest first. */
   get segments(): readonly Segment[] {
     return this.#segments
   }
@@ -254,9 +245,8 @@ export class Log {
   }
 
   #offlineError(): KafkaError {
-    const cause = this.#failure
-    const message = `${this.name} is offline: ${cause?.message}`
-    return new KafkaError('KAFKA_STORAGE_ERROR', message, { cause })
+    const message = `${this.name} is offline: ${this.#failure?.message}`
+    return new KafkaError('KAFKA_STORAGE_ERROR', message, { cause: this.#failure })
   }
 
   #answerAgain(batch: ProducerBatch): AppendInfo {
@@ -316,7 +306,7 @@ export class Log {
     const { segment } = group
     if (group.isNewSegment) {
       await segment.create()
-      await this.#host.env.disk.syncDir(this.#directory)
+      if (!planted.rollUnsynced) await this.#host.env.disk.syncDir(this.#directory)
     }
     await segment.write(group.buffers, group.position)
     segment.writtenBytes = group.position + group.sizeBytes
@@ -425,7 +415,7 @@ export class Log {
     if (offset <= this.#logStartOffset) return
     this.#logStartOffset = offset
     this.leaderEpochs.truncateFromStart(offset)
-    await this.#host.saveLogStarts()
+    if (!planted.logStartUnsaved) await this.#host.saveLogStarts()
   }
 
   /**
@@ -504,8 +494,12 @@ export class Log {
     }
   }
 
-  /** After a full disk: cuts what was half written and takes appends again. */
-  async resume(): Promise<void> {
+  /** After a full disk: cuts what was half written and takes appends again; a second cut would take those. */
+  resume(): Promise<void> {
+    return this.#resumes.request()
+  }
+
+  async #resume(): Promise<void> {
     if (!this.#isFull || this.#failure !== null) return
     await this.truncateTo(this.#writtenEndOffset)
     this.#isFull = false
@@ -525,7 +519,10 @@ export class Log {
     const active = this.#segments.at(-1)
     assert(active !== undefined, `${this.name}: cut to nothing`)
     await active.create()
-    await active.truncate(await this.#reader.positionIn(active, offset))
+    // The written end needs no looking for: headers on the way there may be rotten.
+    const isEnd = offset === this.#writtenEndOffset
+    const position = isEnd ? active.writtenBytes : await this.#reader.positionIn(active, offset)
+    await active.truncate(position)
     await disk.syncDir(this.#directory)
     this.#active = active
     this.#logEndOffset = offset
@@ -574,9 +571,9 @@ export class Log {
   }
 
   async #saveSnapshot(): Promise<void> {
+    const path = `${this.#directory}/${segmentFileName(this.#logEndOffset, fileSuffix.snapshot)}`
     const bytes = encodeProducerSnapshot(this.#producers.entries())
-    const name = segmentFileName(this.#logEndOffset, fileSuffix.snapshot)
-    await writeFileAtomic(this.#host.env.disk, `${this.#directory}/${name}`, bytes)
+    await writeFileAtomic(this.#host.env.disk, path, bytes)
   }
 
   /** Closes the files as they are. For a log that is removed or whose disk failed. */

@@ -6,6 +6,7 @@
  */
 
 import { DecodeError } from '../base/errors.ts'
+import { planted } from '../base/planted.ts'
 import type { Offset, ProducerId } from '../base/types.ts'
 import { type Disk, readFile } from '../io/disk.ts'
 import { isControl } from '../record/batch.ts'
@@ -38,10 +39,8 @@ export async function rebuildProducers(recovery: ProducerRecovery): Promise<void
   const { segments, producers, endOffset, nowMs } = recovery
   const from = await loadSnapshot(recovery)
   await removeOldSnapshots(recovery, from)
-  if (from === endOffset) {
-    await refillWindows(recovery)
-    return
-  }
+  if (from >= 0) await refillWindows(recovery, from)
+  if (from === endOffset || (planted.snapshotStale && from >= 0)) return
   for (const [index, segment] of segments.entries()) {
     const nextBase = segments[index + 1]?.baseOffset ?? Number.POSITIVE_INFINITY
     if (nextBase <= from || segment.writtenBytes === 0) continue
@@ -102,14 +101,18 @@ async function removeOldSnapshots(
 
 /**
  * A snapshot holds one batch of each producer, but a client may send five again. The log's last
- * bytes hold what is missing of those that wrote recently.
+ * bytes before it hold what is missing of those that wrote recently.
  */
-async function refillWindows({ segments, producers }: ProducerRecovery): Promise<void> {
+async function refillWindows(
+  { segments, producers }: ProducerRecovery,
+  snapshotOffset: Offset,
+): Promise<void> {
   if (producers.size === 0) return
   const recent = new Map<ProducerId, ProducerBatch[]>()
-  for (const { segment, from } of await lastRanges(segments)) {
+  for (const { segment, from } of await lastRanges(segments, snapshotOffset)) {
     await segment.use((file) =>
       scanBatches(file, { from, to: segment.writtenBytes }, (header) => {
+        if (header.baseOffset >= snapshotOffset) return 'stop'
         const known = producers.get(header.producerId)
         if (known?.producerEpoch !== header.producerEpoch || isControl(header.attributes)) {
           return undefined
@@ -129,23 +132,28 @@ async function refillWindows({ segments, producers }: ProducerRecovery): Promise
   }
 }
 
-/** Where the log's last bytes lie, in order. */
+/** Where the log's last bytes before `endOffset` lie, in order. */
 async function lastRanges(
   segments: readonly Segment[],
+  endOffset: Offset,
 ): Promise<{ segment: Segment; from: number }[]> {
   const ranges: { segment: Segment; from: number }[] = []
   let leftBytes = refillBytes
-  for (const segment of [...segments].reverse()) {
+  for (const [at, segment] of [...segments.entries()].reverse()) {
     if (leftBytes <= 0) break
-    let from = 0
-    if (segment.writtenBytes > leftBytes) {
+    if (segment.baseOffset >= endOffset || segment.writtenBytes === 0) continue
+    const isWhole = (segments[at + 1]?.baseOffset ?? Number.POSITIVE_INFINITY) <= endOffset
+    const isSmall = segment.writtenBytes <= leftBytes
+    let [from, end] = [0, segment.writtenBytes]
+    if (!isSmall) {
       const { offset: index } = await segment.indexes()
+      if (!isWhole) end = index.floor(endOffset)
       let entry = index.entryCount - 1
-      while (entry >= 0 && index.entry(entry).position > segment.writtenBytes - leftBytes) entry--
+      while (entry >= 0 && index.entry(entry).position > end - leftBytes) entry--
       from = entry < 0 ? 0 : index.entry(entry).position
     }
-    if (segment.writtenBytes > 0) ranges.unshift({ segment, from })
-    leftBytes -= segment.writtenBytes - from
+    ranges.unshift({ segment, from })
+    leftBytes -= end - from
   }
   return ranges
 }

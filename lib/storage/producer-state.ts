@@ -9,6 +9,7 @@
  */
 
 import { KafkaError } from '../base/errors.ts'
+import { planted } from '../base/planted.ts'
 import type { Offset, ProducerEpoch, ProducerId } from '../base/types.ts'
 import { type BatchHeader, isControl, isTransactional, lastOffsetOf } from '../record/batch.ts'
 
@@ -114,7 +115,8 @@ export class ProducerStates {
       return
     }
     entry.batches.push(producerBatchOf(header))
-    if (entry.batches.length > batchesKeptMax) entry.batches.shift()
+    const keptMax = planted.sequenceWindowOfFour ? 4 : batchesKeptMax
+    if (entry.batches.length > keptMax) entry.batches.shift()
     if (isTransactional(header.attributes) && entry.currentTxnFirstOffset < 0) {
       entry.currentTxnFirstOffset = header.baseOffset
     }

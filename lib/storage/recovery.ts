@@ -18,6 +18,7 @@
  */
 
 import { DecodeError } from '../base/errors.ts'
+import { planted } from '../base/planted.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
 import { readFile, writeFileAtomic } from '../io/disk.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
@@ -44,6 +45,8 @@ export interface LoadOptions {
   readonly directory: string
   readonly topicPartition: TopicPartition
   readonly topicId: TopicId | null
+  /** Why it is not to be looked at; null when it is. */
+  readonly failure?: Error | null
   readonly config: LogConfig
   /** The process before this one stopped cleanly. */
   readonly isClean: boolean
@@ -71,7 +74,7 @@ export function verdictOf({
   endOffset: Offset
   recoveryPoint: Offset
 }): Verdict {
-  if (endOffset < recoveryPoint) return 'damaged'
+  if (endOffset < recoveryPoint && !planted.rotTruncated) return 'damaged'
   return isWhole ? 'whole' : 'torn'
 }
 
@@ -86,6 +89,8 @@ interface Loading extends LoadOptions {
   readonly segments: Segment[]
   epochs: LeaderEpochCache
   endOffset: Offset
+  /** Where in the segment scanned last the recovery point lies: what follows may not be on the medium. */
+  unsurePosition: number
 }
 
 /** The state of the log in `directory`. A damaged log is given back with its `failure`. */
@@ -95,6 +100,12 @@ export async function loadLog(options: LoadOptions): Promise<LogState> {
     segments: [],
     epochs: new LeaderEpochCache(),
     endOffset: 0,
+    unsurePosition: 0,
+  }
+  if (options.failure) {
+    // The journal goes on without the log: what only it had must be missed when the log is back.
+    loading.recoveryPoint = Math.max(options.recoveryPoint, options.journal?.endOffset ?? 0)
+    return failedState(loading, options.failure)
   }
   try {
     return await load(loading)
@@ -249,10 +260,13 @@ async function recoverTail(loading: Loading): Promise<void> {
     segments.findLastIndex((segment) => segment.baseOffset <= from),
     0,
   )
+  if (planted.recoveryTooLate) index = segments.length - 1
   loading.endOffset = segments[index]?.baseOffset ?? 0
   for (; index < segments.length; index++) {
     const segment = segments[index]
     if (segment === undefined) break
+    // Compaction may have taken what lay between.
+    loading.endOffset = Math.max(loading.endOffset, segment.baseOffset)
     const found = await scanSegment(loading, segment)
     const following = segments[index + 1]
     const isWhole = found.kind === 'end' && (following === undefined || isNext(loading, following))
@@ -269,7 +283,8 @@ async function recoverTail(loading: Loading): Promise<void> {
     })
     if (verdict === 'whole') {
       // After a kill the bytes may only be in the page cache.
-      await segment.sync()
+      if (planted.failedPagesBelieved) await segment.sync()
+      else await segment.rewriteFrom(loading.unsurePosition)
       continue
     }
     const why = found.kind === 'bad' ? found.why : `the records end at ${loading.endOffset}`
@@ -294,6 +309,7 @@ async function recoverTail(loading: Loading): Promise<void> {
     if (wholeBatchesCut + report.removedSegments > 0) log.error('log.tail.cut', report)
     else log.warn('log.tail.cut', report)
     await cutTail(loading, index, found.position)
+    await segment.rewriteFrom(Math.min(loading.unsurePosition, found.position))
     return
   }
 }
@@ -325,6 +341,7 @@ function isNext({ endOffset, config }: Loading, following: Segment): boolean {
 async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd> {
   const intervalBytes = loading.config['index.interval.bytes']
   segment.startIndexes()
+  loading.unsurePosition = segment.writtenBytes
   const end = await segment.use((file) =>
     scanBatches(file, { from: 0, to: segment.writtenBytes }, (header, bytes, position) => {
       const crc = batchCrc({ header, chunks: [bytes] })
@@ -337,6 +354,9 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
       }
       if (lastOffset - segment.baseOffset > 0x7fffffff) {
         return new DecodeError(`offset ${lastOffset} is too far from ${segment.baseOffset}`)
+      }
+      if (lastOffset >= loading.recoveryPoint && position < loading.unsurePosition) {
+        loading.unsurePosition = position
       }
       segment.addBatch(header, position, intervalBytes)
       loading.epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
@@ -457,7 +477,7 @@ async function startOverBeyondEnd(loading: Loading): Promise<void> {
 
 /** The checkpoint's epochs; when it is damaged, those that the batches name. */
 async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
-  const { host, directory, segments } = loading
+  const { host, directory } = loading
   try {
     const bytes = await readFile(host.env.disk, `${directory}/${leaderEpochFile}`)
     if (bytes !== null && bytes.length > 0) return decodeLeaderEpochs(bytes)
@@ -465,6 +485,10 @@ async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
     if (!(error instanceof DecodeError)) throw error
     host.env.log.warn('log.epochs.rebuilt', { directory, error: error.message })
   }
+  return epochsOfBatches(loading)
+}
+
+async function epochsOfBatches({ segments }: Loading): Promise<EpochEntry[]> {
   const epochs = new LeaderEpochCache()
   for (const segment of segments) {
     await segment.use((file) =>
@@ -479,8 +503,18 @@ async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
 
 /** Cuts the epochs to what the log holds, and writes the file if that changed it. */
 async function settleEpochs(loading: Loading, logStartOffset: Offset): Promise<void> {
-  const { epochs, endOffset, host, directory } = loading
-  epochs.cutBeyond(endOffset)
+  const { endOffset, host, directory } = loading
+  loading.epochs.cutBeyond(endOffset)
+  const [first] = loading.epochs.entries
+  // Cut at a log start that a crash took back: the file was replaced, the checkpoint was not yet.
+  if (
+    !loading.isClean &&
+    endOffset > logStartOffset &&
+    !(first && first.startOffset <= logStartOffset)
+  ) {
+    loading.epochs = new LeaderEpochCache(await epochsOfBatches(loading))
+  }
+  const { epochs } = loading
   epochs.truncateFromStart(logStartOffset)
   const path = `${directory}/${leaderEpochFile}`
   const after = encodeLeaderEpochs(epochs.entries)

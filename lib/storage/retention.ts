@@ -4,6 +4,7 @@
  * Source: apache/kafka: storage/.../log/UnifiedLog.java deleteOldSegments.
  */
 
+import { planted } from '../base/planted.ts'
 import type { Offset } from '../base/types.ts'
 import type { Log } from './log.ts'
 import { runStart } from './segment-runs.ts'
@@ -49,5 +50,6 @@ export async function applyRetention(
   // Segments may have been added meanwhile, but if any was taken or replaced the count no longer holds.
   if (count === 0 || runStart(log.segments, before.slice(0, count)) !== 0) return 0
   await log.deleteOldest(count)
+  if (planted.producersLostByRetention) log.producers.clear()
   return count
 }

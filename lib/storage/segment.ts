@@ -46,6 +46,8 @@ interface Indexes {
 const indexBytesMax = 64 * 1024 * 1024
 /** A log file of more bytes has index entries, but for one enormous batch. */
 const unindexedBytesMax = 1024 * 1024
+/** Read and written at a time by `rewriteFrom`. */
+const rewriteBytes = 1024 * 1024
 
 /** What was found where an index belongs, and is none: moved out of the way. */
 const unusableSuffix = '.unusable'
@@ -340,6 +342,24 @@ export class Segment implements Pooled {
     await this.use((file) => file.sync())
     this.syncedBytes = Math.max(this.syncedBytes, bytes)
     this.durableBytes = Math.max(this.durableBytes, bytes)
+  }
+
+  /**
+   * Makes durable what a process before this one left from `position` on, by writing it once more:
+   * after a sync that failed the pages count as clean, and a sync alone would pass over them.
+   */
+  async rewriteFrom(position: number): Promise<void> {
+    const end = this.writtenBytes
+    const buffer = Buffer.allocUnsafeSlow(Math.min(rewriteBytes, Math.max(end - position, 0)))
+    await this.use(async (file) => {
+      for (let at = position; at < end; ) {
+        const count = await file.readAt(buffer.subarray(0, Math.min(buffer.length, end - at)), at)
+        if (count === 0) break
+        await file.writeAt([buffer.subarray(0, count)], at)
+        at += count
+      }
+    })
+    await this.sync()
   }
 
   /** Cuts the file at `position`, a batch border, and both indexes with it. */

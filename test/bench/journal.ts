@@ -1,7 +1,7 @@
 /**
  * What durable appends cost: a sync per log, the journal, and no sync, on this disk, in process.
  * `node build/test/bench/journal.mjs [SECONDS] [ROUNDS] [DIRECTORY] [LOGS,...]` prints
- * a table; it never fails by a timing. The modes take turns; of their rounds the middle one counts.
+ * tables; it never fails by a timing. The modes take turns; of their rounds the middle one counts.
  *
  * Each log has `open` producers, each of which appends its next batch when the last one is durable
  * (none: written).
@@ -125,13 +125,11 @@ function median(rows: Row[]): Row | undefined {
 
 type Row = Awaited<ReturnType<typeof run>>
 
-const results = []
 for (const load of loads) {
   if (only !== undefined && !only.split(',').includes(String(load.logs))) continue
   const rows = new Map<Mode, Row[]>(modes.map((mode) => [mode, []]))
   for (let round = 0; round < rounds; round++) {
     for (const mode of modes) rows.get(mode)?.push(await run(mode, load))
   }
-  for (const mode of modes) results.push(median(rows.get(mode) ?? []))
+  console.table(modes.map((mode) => median(rows.get(mode) ?? [])))
 }
-console.table(results)

@@ -274,3 +274,44 @@ test('a log of an earlier topic makes room for the one that has its name now', a
   assert.is(names.filter((name) => name.endsWith('-stray')).length, 2)
   await again.stop()
 })
+
+test('a log whose topic id cannot be read is offline, and there again when it can be', async () => {
+  const world = await Scenario.start({ topics: ['a:1'] })
+  await world.produce('a', batch(['kept']))
+  await world.stop()
+  world.env.disk.beforeEach = (operation, path) => {
+    const isRead = operation === 'read' || operation === 'open'
+    if (isRead && path.endsWith('partition.metadata')) {
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    }
+  }
+  const second = await Scenario.start({ env: world.env, topics: ['a:1'] })
+  assert.is((await second.produce('a', batch(['refused']))).errorCode, 56)
+  await second.stop()
+  world.env.disk.beforeEach = () => {}
+  const third = await Scenario.start({ env: world.env, topics: ['a:1'] })
+  assert.ok((await third.fetch('a', 0)).bytes.includes('kept'))
+  assert.is((await third.produce('a', batch(['next']))).baseOffset, 1)
+})
+
+test('a new directory that only the page cache knew is on the disk after the next start', async () => {
+  const env = memoryEnv()
+  // Killed before the directory above was synced.
+  env.disk.beforeEach = (operation, path) =>
+    operation === 'syncDir' && path === '/' ? new Promise(() => {}) : undefined
+  void Scenario.start({ env, topics: ['a:1'] })
+  await env.clock.settle()
+  env.disk.beforeEach = () => {}
+  env.disk.killProcess()
+  const world = await Scenario.start({
+    env: { ...env, network: memoryEnv().network },
+    topics: ['a:1'],
+  })
+  await world.produce('a', batch(['kept']))
+  env.disk.crash()
+  const after = await Scenario.start({
+    env: { ...env, network: memoryEnv().network },
+    topics: ['a:1'],
+  })
+  assert.ok((await after.fetch('a', 0)).bytes.includes('kept'))
+})

@@ -225,3 +225,29 @@ test('who does not ask for max.poll.interval.ms leaves, and comes back when it a
     at.until(() => at.has(2)),
   )
 })
+
+test('what the reader has not got to yet counts as ours: others would be given it too', async () => {
+  const at = await World.start()
+  const { clock } = at.cluster.env
+  await clock.advance(1000)
+  assert.is(at.requests.length > 0, true)
+  // Everything is told anew.
+  at.errors = ['COORDINATOR_LOAD_IN_PROGRESS']
+  await clock.advance(8000)
+  assert.is(at.told().at(-1), '0,1')
+  assert.equal(at.events, [])
+})
+
+test('what was lost before the reader got to it is not taken any more', async () => {
+  const at = await World.start()
+  const { env } = at.cluster
+  await env.clock.advance(1000)
+  at.errors = ['FENCED_MEMBER_EPOCH']
+  at.target = [2]
+  await env.clock.advance(8000)
+  await drive(
+    env,
+    at.until(() => at.has(2)),
+  )
+  assert.equal(at.events, ['assigned 2'])
+})

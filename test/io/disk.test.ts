@@ -9,7 +9,7 @@ import {
   readFile,
   writeFileAtomic,
 } from '../../lib/io/disk.ts'
-import { MemoryDisk } from '../../lib/io/memory/disk.ts'
+import { MemoryDisk, nativeError } from '../../lib/io/memory/disk.ts'
 import { nodeDisk } from '../../lib/io/node/disk.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
 
@@ -144,4 +144,94 @@ test('memory: a full disk answers ENOSPC and works again when there is room', as
   await file.truncate(0)
   await file.append([bytes('1234567890')])
   assert.equal(await disk.free(), { freeBytes: 0, totalBytes: 10 })
+})
+
+/** A file of three pages `a`, synced, then pages 1 and 2 written with `b`. */
+async function dirtyFile(disk: MemoryDisk) {
+  await disk.mkdir('/d')
+  await disk.syncDir('/')
+  const file = await disk.open('/d/f', 'create')
+  await disk.syncDir('/d')
+  await file.writeAt([Buffer.alloc(12_288, 'a')], 0)
+  await file.sync()
+  await file.writeAt([Buffer.alloc(10_000, 'b')], 4096)
+  return file
+}
+
+/** Runs of equal bytes, as text. */
+const runs = (bytes: Uint8Array) =>
+  Buffer.from(bytes)
+    .toString('latin1')
+    .replaceAll('\0', '0')
+    .replace(/(.)\1*/g, (run) => `${run[0]}${run.length} `)
+    .trim()
+
+test('a power cut decides page by page, and may tear one', async () => {
+  for (const [fates, keepsSize, expected] of [
+    [['lost', 'lost', 'lost'], false, 'a12288'],
+    [['kept', 'lost', 'lost'], false, 'a4096 b4096 a4096'],
+    [['lost', 'kept', 'lost'], false, 'a8192 b4096'],
+    [['kept', 'kept', 'kept'], false, 'a4096 b10000'],
+    [['lost', 'lost', 'kept'], false, 'a12288 b1808'],
+    [['kept', 'kept', 'lost'], true, 'a4096 b8192 01808'],
+    [[{ tornAt: 512 }, 'lost', 'lost'], false, 'a4096 b512 a7680'],
+  ] as const) {
+    const disk = new MemoryDisk({ tracksDurability: true })
+    await dirtyFile(disk)
+    const page = (index: number) => fates[index - 1] ?? 'lost'
+    disk.cutPower({ file: () => ({ page, keepsSize }), changesKept: (_, count) => count })
+    assert.is(runs((await readFile(disk, '/d/f')) ?? new Uint8Array(0)), expected)
+  }
+})
+
+test('after a sync that failed the bytes are read, and never written unless written again', async () => {
+  const disk = new MemoryDisk({ tracksDurability: true })
+  const file = await dirtyFile(disk)
+  disk.beforeEach = (operation) => {
+    if (operation === 'sync') throw nativeError('EIO', 'sync', '/d/f')
+  }
+  await rejection(file.sync())
+  disk.beforeEach = () => {}
+  await file.writeAt([Buffer.from('c')], 8192)
+  await file.sync()
+  disk.killProcess()
+  assert.is(runs((await readFile(disk, '/d/f')) ?? new Uint8Array(0)), 'a4096 b4096 c1 b5903')
+  disk.crash()
+  assert.is(runs((await readFile(disk, '/d/f')) ?? new Uint8Array(0)), 'a8192 c1 b4095 01808')
+})
+
+test('a power cut keeps the first changes of a directory, and loses the rest', async () => {
+  for (const [kept, names] of [
+    [0, ['a']],
+    [1, ['a', 'b']],
+    [2, ['b', 'c']],
+    [3, ['b']],
+  ] as const) {
+    const disk = new MemoryDisk({ tracksDurability: true })
+    await disk.mkdir('/d')
+    await disk.syncDir('/')
+    await disk.open('/d/a', 'create')
+    await disk.syncDir('/d')
+    await disk.open('/d/b', 'create')
+    await disk.rename('/d/a', '/d/c')
+    await disk.remove('/d/c')
+    disk.cutPower({
+      file: () => ({ page: () => 'lost', keepsSize: false }),
+      changesKept: () => kept,
+    })
+    assert.equal(
+      (await disk.list('/d')).map(({ name }) => name),
+      names,
+    )
+  }
+})
+
+test('a killed process loses its files and locks, the page cache stays', async () => {
+  const disk = new MemoryDisk({ tracksDurability: true })
+  const file = await dirtyFile(disk)
+  await disk.lock('/d')
+  disk.killProcess()
+  await rejection(file.sync())
+  await disk.lock('/d')
+  assert.is(((await readFile(disk, '/d/f')) ?? []).length, 14_096)
 })

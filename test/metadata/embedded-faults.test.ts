@@ -301,3 +301,35 @@ test('a watch from too far back is told to read everything again', async () => {
   await env.clock.settle()
   assert.equal(told, ['reset'])
 })
+
+test('what a failed sync left in the page cache only is on the disk once the store is opened again', async () => {
+  const env = await newEnv()
+  const store = await openEmbeddedStore({ env, path })
+  env.disk.beforeEach = (operation) => {
+    if (operation === 'sync') throw new Error('EIO')
+  }
+  assert.is(await put(store, 'k', 'x'.repeat(5000)), 'unknown')
+  env.disk.beforeEach = () => {}
+  env.disk.killProcess()
+  const second = await openEmbeddedStore({ env, path })
+  const found = await keysOf(second)
+  assert.is(await put(second, 'l', '1'), 'ok')
+  env.disk.crash()
+  assert.equal(await keysOf(await openEmbeddedStore({ env, path })), [...found, 'l=1'])
+})
+
+test('files that only the cached directory knew are on the disk once the store is opened again', async () => {
+  const env = await newEnv()
+  env.disk.beforeEach = (operation, at) =>
+    operation === 'syncDir' && at === path ? new Promise(() => {}) : undefined
+  void openEmbeddedStore({ env, path })
+  await env.clock.settle()
+  env.disk.beforeEach = () => {}
+  env.disk.killProcess()
+  // The broker syncs what is above.
+  await env.disk.syncDir('/data')
+  const store = await openEmbeddedStore({ env, path })
+  assert.is(await put(store, 'k', '1'), 'ok')
+  env.disk.crash()
+  assert.equal(await keysOf(await openEmbeddedStore({ env, path })), ['k=1'])
+})

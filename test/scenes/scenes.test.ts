@@ -60,6 +60,6 @@ for (const name of ['into-a-topic', 'out-of-a-topic', 'lag']) {
       assert.is(code, 0, `${stdout}${stderr}`)
       assert.match(stdout, /^done: /m)
     },
-    { timeoutMs: 40_000 },
+    { timeoutMs: 120_000 },
   )
 }

@@ -1,5 +1,5 @@
 import { randomUuid } from '../../lib/base/uuid.ts'
-import { writeFileAtomic } from '../../lib/io/disk.ts'
+import { readFile, writeFileAtomic } from '../../lib/io/disk.ts'
 import { nativeError } from '../../lib/io/memory/disk.ts'
 import {
   blockBytesOf,
@@ -214,6 +214,27 @@ test('records below the log start are not missed, and segments are cut where the
     world.log('b').segments.map(({ baseOffset }) => baseOffset),
     bases,
   )
+})
+
+test('a segment that compaction left shorter is no gap before what the journal has', async () => {
+  const world = await warm(new JournalWorld())
+  for (let round = 0; round < 30; round++) await world.round(`round ${round}`)
+  const log = world.log('a')
+  await world.dir.commits.checkpoint()
+  const [first, second] = log.segments
+  assert.ok(first !== undefined && second !== undefined)
+  const path = `/data/${log.name}/${String(first?.baseOffset).padStart(20, '0')}.log`
+  const bytes = Buffer.from((await readFile(world.env.disk, path)) ?? [])
+  const end = log.logEndOffset
+  await world.crash()
+  world.cut((durable) => durable)
+  // All but the first batch.
+  await writeFileAtomic(world.env.disk, path, bytes.subarray(0, bytes.readInt32BE(8) + 12))
+  await world.env.disk.remove('/data/recovery-point-offset-checkpoint')
+  world.config = { ...world.config, 'cleanup.policy': ['compact'] }
+  await world.open()
+  assert.is(world.log('a').failure, null)
+  assert.is(world.log('a').logEndOffset, end)
 })
 
 test('a topic that changes its durability loses nothing that was acknowledged', async () => {

@@ -451,6 +451,89 @@ test('a damaged log does not stop the others, and is still damaged after a stop'
   }
 })
 
+test('a log whose directory only the page cache knew is on the disk after the next start', async () => {
+  const scenario = await new Scenario().open()
+  const { disk, clock } = scenario.env
+  // Killed between the renaming of a new log's directory and the sync of the one above.
+  disk.beforeEach = (operation, path) =>
+    operation === 'syncDir' && path === '/data' ? new Promise(() => {}) : undefined
+  const other = { topic: 'other', partition: 0 }
+  const id = scenario.log.topicId ?? ''
+  void scenario.dir.create(other, id, scenario.config)
+  await clock.settle()
+  disk.beforeEach = () => {}
+  disk.killProcess()
+  await scenario.open()
+  const log = scenario.dir.logOf(other)
+  assert.ok(log)
+  await log?.append(batchOf(), { leaderEpoch: 0 }).written
+  await log?.sync()
+  await scenario.crash()
+  assert.is(scenario.dir.logOf(other)?.logEndOffset, 1)
+})
+
+test('a start that fails while the logs are loaded leaves no clean mark', async () => {
+  const scenario = await new Scenario().open()
+  await scenario.append()
+  const { disk } = scenario.env
+  disk.killProcess()
+  disk.beforeEach = (operation) => {
+    if (operation === 'syncDir') throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  }
+  const config = {
+    'log.retention.check.interval.ms': 300_000,
+    'ottla.disk.floor.bytes': 0,
+    'producer.id.expiration.ms': 86_400_000,
+  }
+  const dir = await LogDir.open({ env: scenario.env, path: '/data', nodeId: 1, config })
+  await rejection(dir.loadLogs(() => scenario.config))
+  disk.beforeEach = () => {}
+  await dir.close()
+  await scenario.open()
+  assert.is(scenario.dir.isClean, false)
+})
+
+test('a log that has space again is cut once, however often space is seen', async () => {
+  const scenario = await new Scenario().open()
+  const { disk } = scenario.env
+  await scenario.append()
+  disk.beforeEach = (operation, path) => {
+    if (operation === 'write' && path.endsWith('.log')) throw nativeError('ENOSPC', 'write', path)
+  }
+  await rejection(scenario.append())
+  let release = () => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  let cuts = 0
+  disk.beforeEach = (operation, path) => {
+    const isCut = operation === 'truncate' && path.endsWith('.log')
+    return isCut && ++cuts > 1 ? held : undefined
+  }
+  const [first, second] = [scenario.log.resume(), scenario.log.resume()]
+  await first
+  await scenario.append({ values: ['after'] })
+  release()
+  await second
+  assert.equal(await scenario.texts(), ['0:v', '1:after'])
+  assert.is(scenario.log.logEndOffset, 2)
+})
+
+test('a log that has space again is cut at its end, also when a header before it is rotten', async () => {
+  const scenario = await new Scenario().open()
+  const { disk } = scenario.env
+  for (const value of ['a', 'b', 'c']) await scenario.append({ values: [value] })
+  const path = `${scenario.log.directory}/00000000000000000000.log`
+  const size = disk.file(path)?.size ?? 0
+  disk.beforeEach = (operation, at) => {
+    if (operation === 'write' && at.endsWith('.log')) throw nativeError('ENOSPC', 'write', at)
+  }
+  await rejection(scenario.append())
+  disk.beforeEach = () => {}
+  // The second batch says that it reaches far beyond the third.
+  disk.file(path)?.rot(size / 3 + 24, 1)
+  await scenario.log.resume()
+  assert.is(disk.file(path)?.size, size)
+})
+
 test('the files of a dropped segment are removed under their marked names: a topic made anew keeps its own', async () => {
   const scenario = await new Scenario({ 'internal.segment.bytes': 200 }).open()
   for (let n = 0; n < 6; n++) await scenario.append({ values: [`v${n}`] })

@@ -3,7 +3,7 @@ import { readFile, writeFileAtomic } from '../../lib/io/disk.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { checkPartition } from '../../lib/storage/inspect.ts'
 import { verdictOf } from '../../lib/storage/recovery.ts'
-import { assert, suite } from '../support/suite.ts'
+import { assert, rejection, suite } from '../support/suite.ts'
 import { batchOf, Scenario } from './support/scenario.ts'
 
 const test = suite('recovery')
@@ -316,3 +316,50 @@ for (const [what, keep] of keeps) {
     { timeoutMs: 60_000 },
   )
 }
+
+test('what a failed sync left in the page cache only is on the disk once the log was recovered', async () => {
+  const scenario = await new Scenario().open()
+  await scenario.append({ values: ['a'] })
+  scenario.env.disk.beforeEach = (operation) => {
+    if (operation === 'sync') throw Object.assign(new Error('EIO'), { code: 'EIO' })
+  }
+  await rejection(scenario.append({ values: ['x'.repeat(9000)] }))
+  scenario.env.disk.beforeEach = () => {}
+  scenario.env.disk.killProcess()
+  await scenario.open()
+  await scenario.append({ values: ['b'] })
+  const texts = await scenario.texts()
+  await scenario.crash()
+  assert.equal(await scenario.texts(), texts)
+})
+
+test('after a crash the last five batches of a producer are known, also those before the snapshot', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 300 }).open()
+  for (let n = 0; n < 7; n++) {
+    await scenario.append({ producerId: 5, baseSequence: n, values: [`v${n}`] })
+  }
+  await scenario.env.clock.settle()
+  await scenario.crash()
+  assert.ok(scenario.log.segments.length > 1)
+  for (let n = 2; n < 7; n++) {
+    const again = batchOf({ producerId: 5, baseSequence: n, values: [`v${n}`] })
+    const { isDuplicate, baseOffset } = scenario.log.append(again, { leaderEpoch: 0 })
+    assert.equal([isDuplicate, baseOffset], [true, n])
+  }
+})
+
+test('epochs that were cut at a log start that a crash took back are found again in the batches', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 150 }).open()
+  for (let epoch = 0; epoch < 6; epoch++) await scenario.append({}, epoch)
+  const { entries } = scenario.log.leaderEpochs
+  scenario.env.disk.beforeEach = (_, path) => {
+    const isStart = path.includes('log-start-offset-checkpoint')
+    return isStart ? new Promise(() => {}) : undefined
+  }
+  void scenario.log.advanceLogStart(4)
+  await scenario.env.clock.settle()
+  scenario.env.disk.beforeEach = () => {}
+  await scenario.crash()
+  assert.is(scenario.log.logStartOffset, 0)
+  assert.equal(scenario.log.leaderEpochs.entries, entries)
+})

@@ -7,6 +7,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { planted } from '../../lib/base/planted.ts'
 import { output, run, start } from '../interop/process.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ottla-package-'))
@@ -91,6 +92,17 @@ await check('it installs in an empty project, without scripts', async () => {
     ['npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', join(folder, tarball)],
     { cwd: project, timeoutMs: 300_000 },
   )
+})
+
+await check('no bug that the simulator plants is in it', () => {
+  const dist = join(project, 'node_modules/ottla/dist')
+  const files = readdirSync(dist, { recursive: true, encoding: 'utf8' })
+  for (const name of files.filter((file) => file.endsWith('.mjs'))) {
+    const text = readFileSync(join(dist, name), 'utf8')
+    const found = Object.keys(planted).find((bug) => text.includes(bug))
+    expectTrue(found === undefined, `${found} is in ${name}`)
+  }
+  return Promise.resolve()
 })
 
 await check('ottla --version and help work', async () => {

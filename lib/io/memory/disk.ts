@@ -1,8 +1,9 @@
 /**
  * A file system in memory: for `--memory`, for tests and for the simulator. With
- * `tracksDurability` it remembers what was synced, and `crash` falls back to that: bytes since the
- * file's last `sync`, and creates, renames and removes since the directory's last `syncDir`, are
- * lost (or kept in part, as the caller chooses). `beforeEach` may throw to play a failing disk.
+ * `tracksDurability` it remembers what was synced, and `crash` and `cutPower` fall back to that: bytes
+ * since the file's last `sync`, and creates, renames and removes since the directory's last `syncDir`,
+ * are lost (or kept in part, as the caller chooses). `beforeEach` may throw to play a failing disk, or
+ * wait to play a slow one; a sync that it fails leaves the file as a failed sync does (cached-file.ts).
  */
 
 import { basename, dirname } from 'node:path'
@@ -14,19 +15,23 @@ import {
   LockedError,
   type OpenMode,
 } from '../disk.ts'
-import { BlockFile } from './block-file.ts'
+import { CachedFile, type FileFate } from './cached-file.ts'
 
 interface FileNode {
   readonly kind: 'file'
-  readonly content: BlockFile
-  durable: Uint8Array
+  readonly file: CachedFile
 }
 
 interface DirectoryNode {
   readonly kind: 'directory'
   readonly entries: Map<string, Node>
   durableEntries: Map<string, Node>
+  /** Changes of `entries` that are not durable, oldest first. */
+  changes: EntryChange[]
 }
+
+/** A name gets a node, or (undefined) goes; a rename within a directory is one change of two names. */
+type EntryChange = readonly (readonly [name: string, node: Node | undefined])[]
 
 type Node = FileNode | DirectoryNode
 
@@ -41,6 +46,13 @@ export type DiskOperation =
   | 'write'
   | 'truncate'
   | 'sync'
+
+/** What a power cut does to files and directories. */
+export interface PowerCut {
+  file(path: string): FileFate
+  /** How many of the `count` changes that are not durable a directory keeps; they keep their order. */
+  changesKept(path: string, count: number): number
+}
 
 export interface MemoryDiskOptions {
   readonly tracksDurability?: boolean
@@ -77,8 +89,11 @@ export class MemoryDisk implements Disk {
     const parent = this.#directory(dirname(path))
     let node = parent.entries.get(basename(path))
     if (!node && mode === 'create') {
-      node = { kind: 'file', content: new BlockFile(), durable: new Uint8Array(0) }
-      parent.entries.set(basename(path), node)
+      node = {
+        kind: 'file',
+        file: new CachedFile({ tracksDurability: this.#tracksDurability }),
+      }
+      this.#change(parent, [[basename(path), node]])
     }
     if (!node) throw nativeError('ENOENT', 'open', path)
     if (node.kind === 'directory') throw nativeError('EISDIR', 'open', path)
@@ -94,8 +109,15 @@ export class MemoryDisk implements Disk {
     const replaced = target.entries.get(basename(to))
     if (replaced?.kind === 'directory' && replaced.entries.size > 0)
       throw nativeError('ENOTEMPTY', 'rename', to)
-    source.entries.delete(basename(from))
-    target.entries.set(basename(to), node)
+    if (source === target) {
+      this.#change(source, [
+        [basename(from), undefined],
+        [basename(to), node],
+      ])
+    } else {
+      this.#change(source, [[basename(from), undefined]])
+      this.#change(target, [[basename(to), node]])
+    }
     if (replaced) this.#usedBytes -= sizeOf(replaced)
   }
 
@@ -105,7 +127,7 @@ export class MemoryDisk implements Disk {
     if (parent?.kind !== 'directory') return
     const node = parent.entries.get(basename(path))
     if (!node) return
-    parent.entries.delete(basename(path))
+    this.#change(parent, [[basename(path), undefined]])
     this.#usedBytes -= sizeOf(node)
   }
 
@@ -123,7 +145,7 @@ export class MemoryDisk implements Disk {
       let next = directory.entries.get(name)
       if (!next) {
         next = newDirectory()
-        directory.entries.set(name, next)
+        this.#change(directory, [[name, next]])
       }
       if (next.kind === 'file') throw nativeError('EEXIST', 'mkdir', path)
       directory = next
@@ -133,7 +155,14 @@ export class MemoryDisk implements Disk {
   async syncDir(path: string): Promise<void> {
     await this.beforeEach('syncDir', path)
     const directory = this.#directory(path)
-    if (this.#tracksDurability) directory.durableEntries = new Map(directory.entries)
+    if (!this.#tracksDurability) return
+    directory.durableEntries = new Map(directory.entries)
+    directory.changes = []
+  }
+
+  #change(directory: DirectoryNode, change: EntryChange): void {
+    apply(directory.entries, change)
+    if (this.#tracksDurability) directory.changes.push(change)
   }
 
   async free(): Promise<{ freeBytes: number; totalBytes: number }> {
@@ -156,35 +185,66 @@ export class MemoryDisk implements Disk {
     keep: (durable: Uint8Array, current: Uint8Array, path: string) => Uint8Array = (durable) =>
       durable,
   ): void {
-    if (!this.#tracksDurability) throw new Error('this disk does not track what was synced')
-    this.#era++
-    this.#locks.clear()
-    this.#usedBytes = 0
-    const restore = (directory: DirectoryNode, path: string): DirectoryNode => {
-      const survivor = newDirectory()
-      for (const [name, node] of directory.durableEntries) {
-        const at = `${path}/${name}`
-        survivor.entries.set(
-          name,
-          node.kind === 'directory' ? restore(node, at) : this.#survivingFile(node, at, keep),
-        )
-      }
-      survivor.durableEntries = new Map(survivor.entries)
-      return survivor
-    }
-    this.#root = restore(this.#root, '')
+    this.#restart(
+      (file, path) => keep(file.mediumBytes(), file.content.bytes(), path),
+      () => 0,
+    )
   }
 
-  #survivingFile(
-    node: FileNode,
-    path: string,
-    keep: (durable: Uint8Array, current: Uint8Array, path: string) => Uint8Array,
-  ): FileNode {
-    const bytes = keep(node.durable, node.content.bytes(), path)
-    const content = new BlockFile()
-    content.write(bytes, 0)
-    this.#usedBytes += bytes.length
-    return { kind: 'file', content, durable: bytes.slice() }
+  /** A power cut that keeps some of what was not synced, page by page and change by change. */
+  cutPower(cut: PowerCut): void {
+    this.#restart((file, path) => file.cutPower(cut.file(path)), cut.changesKept)
+  }
+
+  /** The process that used it was killed: its files and locks are dead, the page cache is as it was. */
+  killProcess(): void {
+    this.#era++
+    this.#locks.clear()
+  }
+
+  #restart(
+    survivingBytes: (file: CachedFile, path: string) => Uint8Array,
+    changesKept: PowerCut['changesKept'],
+  ): void {
+    if (!this.#tracksDurability) throw new Error('this disk does not track what was synced')
+    this.killProcess()
+    this.#usedBytes = 0
+    // A node may be reached by two names when half a rename between directories was kept.
+    const survivors = new Map<Node, Node>()
+    const restore = (node: Node, path: string): Node => {
+      const known = survivors.get(node)
+      if (known !== undefined) return known
+      const survivor =
+        node.kind === 'directory' ? newDirectory() : fileNode(survivingBytes(node.file, path))
+      survivors.set(node, survivor)
+      if (node.kind === 'directory' && survivor.kind === 'directory') {
+        const entries = new Map(node.durableEntries)
+        const count = changesKept(path, node.changes.length)
+        for (const change of node.changes.slice(0, count)) apply(entries, change)
+        for (const [name, child] of entries)
+          survivor.entries.set(name, restore(child, `${path}/${name}`))
+        survivor.durableEntries = new Map(survivor.entries)
+      } else this.#usedBytes += sizeOf(survivor)
+      return survivor
+    }
+    const root = restore(this.#root, '')
+    if (root.kind === 'directory') this.#root = root
+  }
+
+  /** Every file with its bytes as they would be read now; for looking at from outside. */
+  *files(path = ''): Iterable<{ readonly path: string; readonly file: CachedFile }> {
+    const directory = this.#directory(path)
+    for (const [name, node] of [...directory.entries].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const at = `${path}/${name}`
+      if (node.kind === 'file') yield { path: at, file: node.file }
+      else yield* this.files(at)
+    }
+  }
+
+  /** One file as it would be read now; undefined when there is none. */
+  file(path: string): CachedFile | undefined {
+    const node = this.#find(path)
+    return node?.kind === 'file' ? node.file : undefined
   }
 
   #handle(node: FileNode, path: string, mode: OpenMode): DiskFile {
@@ -195,14 +255,16 @@ export class MemoryDisk implements Disk {
       if (mode === 'read' && (operation === 'write' || operation === 'truncate'))
         throw nativeError('EBADF', operation, path)
       await this.beforeEach(operation, path)
+      // Who used it may be gone while it waited.
+      if (era !== this.#era) throw nativeError('EBADF', operation, path)
     }
     const write = (buffers: readonly Uint8Array[], position: number) => {
       let at = position
       for (const buffer of buffers) {
-        const growth = Math.max(at + buffer.length - node.content.size, 0)
+        const growth = Math.max(at + buffer.length - node.file.size, 0)
         if (this.#usedBytes + growth > this.capacityBytes)
           throw nativeError('ENOSPC', 'write', path)
-        node.content.write(buffer, at)
+        node.file.write(buffer, at)
         this.#usedBytes += growth
         at += buffer.length
       }
@@ -210,7 +272,7 @@ export class MemoryDisk implements Disk {
     return {
       readAt: async (target, position) => {
         await enter('read')
-        return node.content.read(target, position)
+        return node.file.content.read(target, position)
       },
       writeAt: async (buffers, position) => {
         await enter('write')
@@ -218,18 +280,23 @@ export class MemoryDisk implements Disk {
       },
       append: async (buffers) => {
         await enter('write')
-        write(buffers, node.content.size)
+        write(buffers, node.file.size)
       },
       truncate: async (sizeBytes) => {
         await enter('truncate')
-        this.#usedBytes += sizeBytes - node.content.size
-        node.content.resize(sizeBytes)
+        this.#usedBytes += sizeBytes - node.file.size
+        node.file.resize(sizeBytes)
       },
       sync: async () => {
-        await enter('sync')
-        if (this.#tracksDurability) node.durable = node.content.bytes()
+        try {
+          await enter('sync')
+        } catch (error) {
+          if (isOpen && era === this.#era) node.file.failSync()
+          throw error
+        }
+        node.file.sync()
       },
-      size: async () => node.content.size,
+      size: async () => node.file.size,
       close: async () => {
         isOpen = false
       },
@@ -254,7 +321,18 @@ export class MemoryDisk implements Disk {
 }
 
 function newDirectory(): DirectoryNode {
-  return { kind: 'directory', entries: new Map(), durableEntries: new Map() }
+  return { kind: 'directory', entries: new Map(), durableEntries: new Map(), changes: [] }
+}
+
+function fileNode(bytes: Uint8Array): FileNode {
+  return { kind: 'file', file: CachedFile.of(bytes) }
+}
+
+function apply(entries: Map<string, Node>, change: EntryChange): void {
+  for (const [name, node] of change) {
+    if (node === undefined) entries.delete(name)
+    else entries.set(name, node)
+  }
 }
 
 function partsOf(path: string): string[] {
@@ -262,7 +340,7 @@ function partsOf(path: string): string[] {
 }
 
 function sizeOf(node: Node): number {
-  if (node.kind === 'file') return node.content.size
+  if (node.kind === 'file') return node.file.size
   let size = 0
   for (const child of node.entries.values()) size += sizeOf(child)
   return size

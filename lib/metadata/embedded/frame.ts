@@ -20,6 +20,8 @@ export interface FrameScan {
   readonly frames: readonly Frame[]
   /** Where the good frames end; below the file's size when the tail is torn. */
   readonly endPosition: number
+  /** Where the last good frame begins. */
+  readonly lastPosition: number
 }
 
 /** A file of the store that cannot have come from a crash: nothing is to be concluded from it. */
@@ -51,10 +53,12 @@ export function scanFrames(path: string, file: Uint8Array): FrameScan {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
   const frames: Frame[] = []
   let position = 0
+  let lastPosition = 0
   for (;;) {
     const frame = frameAt(bytes, position)
     if (frame === null) break
     frames.push(frame.frame)
+    lastPosition = position
     position = frame.endPosition
   }
   const later = position < bytes.length ? nextGoodFrame(bytes, position + 1) : -1
@@ -63,7 +67,7 @@ export function scanFrames(path: string, file: Uint8Array): FrameScan {
       `${path} is damaged at byte ${position}: a good record follows at byte ${later}, so this is no torn write; restore the file from a backup`,
     )
   }
-  return { frames, endPosition: position }
+  return { frames, endPosition: position, lastPosition }
 }
 
 function frameAt(bytes: Buffer, position: number): { frame: Frame; endPosition: number } | null {

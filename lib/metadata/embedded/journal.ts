@@ -11,13 +11,17 @@
  * - `base` is the revision at which a log begins: a snapshot older than it, or none, is damage.
  * - `closed` comes last at an orderly stop, so that damage of the frame before it is told apart
  *   from a torn write.
+ * - What was read at the start is written once more: after a kill it may be in the page cache only, and
+ *   after a sync that failed it stays there, counted as clean. With `closed` at its end only that is.
+ *   The same holds of the directory, when the files were replaced.
  * - Damage refuses to open. The broker then does not start and touches no log: metadata that
  *   "does not list" a partition must never be the reason to delete it.
  */
 
+import { planted } from '../../base/planted.ts'
 import { type Disk, type DiskFile, hasErrorCode, readFile, writeFileAtomic } from '../../io/disk.ts'
 import type { Logger } from '../../io/logger.ts'
-import { DamageError, encodeFrame, type Frame, scanFrames } from './frame.ts'
+import { DamageError, encodeFrame, type Frame, type FrameScan, scanFrames } from './frame.ts'
 import { type LoggedKey, type LoggedTransaction, StoreState } from './state.ts'
 
 interface LogHeader {
@@ -73,17 +77,21 @@ export class Journal {
     const scan = scanFrames(`${path}/log`, bytes)
     replay({ path, state, frames: scan.frames, hasSnapshot: snapshot !== null })
     const file = await disk.open(`${path}/log`, 'write')
-    if (scan.endPosition < bytes.length) {
-      await file.truncate(scan.endPosition)
-      await file.sync()
+    const { endPosition } = scan
+    if (endPosition < bytes.length) {
+      await file.truncate(endPosition)
       log.warn('metadata.log.torn_tail_cut', {
         path: `${path}/log`,
-        position: scan.endPosition,
-        bytes: bytes.length - scan.endPosition,
+        position: endPosition,
+        bytes: bytes.length - endPosition,
         revision: state.revision,
       })
     }
-    return { journal: new Journal(disk, path, { file, endPosition: scan.endPosition }), state }
+    const from = planted.metadataTailBelieved ? endPosition : unsureFrom(scan)
+    await file.writeAt([bytes.subarray(from, endPosition)], from)
+    await file.sync()
+    await disk.syncDir(path)
+    return { journal: new Journal(disk, path, { file, endPosition }), state }
   }
 
   /**
@@ -163,6 +171,12 @@ async function readOrRefuse(disk: Disk, path: string): Promise<Uint8Array | null
       cause: error,
     })
   }
+}
+
+/** From where on what is in the file may not be on the medium. */
+function unsureFrom({ frames, lastPosition }: FrameScan): number {
+  const last = frames.at(-1)?.payload
+  return isRecord(last) && last['closed'] === true ? lastPosition : 0
 }
 
 async function readSnapshot(disk: Disk, path: string): Promise<Snapshot | null> {

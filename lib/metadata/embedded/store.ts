@@ -15,6 +15,7 @@
 import { assert } from '../../base/assert.ts'
 import { type Deferred, deferred } from '../../base/deferred.ts'
 import { KafkaError } from '../../base/errors.ts'
+import { planted } from '../../base/planted.ts'
 import { sleep } from '../../io/clock.ts'
 import type { Env } from '../../io/env.ts'
 import {
@@ -155,6 +156,7 @@ export class EmbeddedStore implements MetadataStore {
     while (this.#queue.length > 0) {
       const isRewrite = this.#journal.sizeBytes >= this.#logBytesMax
       const group = isRewrite ? this.#queue.splice(0) : this.#takeGroup()
+      if (planted.metadataAnsweredEarly) this.#publish(group)
       try {
         await this.#whenSpace(() =>
           isRewrite

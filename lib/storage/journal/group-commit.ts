@@ -20,6 +20,7 @@
  */
 
 import { deferred } from '../../base/deferred.ts'
+import { planted } from '../../base/planted.ts'
 import type { Offset } from '../../base/types.ts'
 import type { Timer } from '../../io/clock.ts'
 import { hasErrorCode } from '../../io/disk.ts'
@@ -127,6 +128,7 @@ export class GroupCommit {
   }
 
   isSettled(file: JournalFile): boolean {
+    if (planted.journalRecycledEarly) return true
     return (this.#dirty.get(file)?.size ?? 0) === 0
   }
 

@@ -27,6 +27,8 @@ interface Place {
   readonly address: string
   readonly topic: string
   readonly partition: number
+  /** Records written every 10 ms (60 unless it says so). */
+  readonly perTick?: number
 }
 
 const padding = 'x'.repeat(80)
@@ -40,13 +42,15 @@ export class LibraryWriter implements Writer {
   readonly partition: number
   readonly offsets = new Map<number, number>()
   written = 0
+  readonly #perTick: number
   readonly #client: Client
   readonly #producer: Producer
   readonly #done: Promise<void>
   #isEnding = false
   #failure: Error | null = null
 
-  constructor({ name, address, topic, partition }: Place) {
+  constructor({ name, address, topic, partition, perTick = recordsPerTick }: Place) {
+    this.#perTick = perTick
     this.name = name
     this.partition = partition
     this.#client = new Client({ brokers: [address], retryForMs: 600_000 })
@@ -64,7 +68,7 @@ export class LibraryWriter implements Writer {
 
   async #write(topic: string): Promise<void> {
     while (!this.#isEnding) {
-      for (let count = 0; count < recordsPerTick; count++) {
+      for (let count = 0; count < this.#perTick; count++) {
         const value = Buffer.from(recordValue(this.name, this.written))
         const record = { topic, partition: this.partition, value }
         if (!this.#producer.append(record, this.written)) await this.#producer.drained()
@@ -91,13 +95,18 @@ abstract class ProcessWriter implements Writer {
   readonly partition: number
   readonly offsets = new Map<number, number>()
   written = 0
+  readonly #perTick: number
   readonly #child: ChildProcess
   readonly #ended: Promise<number | null>
   readonly #done: Promise<void>
   #isEnding = false
   #stderr = ''
 
-  constructor({ name, partition }: Place, commandLine: readonly string[]) {
+  constructor(
+    { name, partition, perTick = recordsPerTick }: Place,
+    commandLine: readonly string[],
+  ) {
+    this.#perTick = perTick
     this.name = name
     this.partition = partition
     const [program = '', ...args] = commandLine
@@ -122,7 +131,7 @@ abstract class ProcessWriter implements Writer {
   async #write(): Promise<void> {
     while (!this.#isEnding && this.#child.exitCode === null) {
       let text = ''
-      for (let count = 0; count < recordsPerTick; count++)
+      for (let count = 0; count < this.#perTick; count++)
         text += `${recordValue(this.name, this.written++)}\n`
       const hasRoom = this.#child.stdin?.write(text)
       if (hasRoom === false)

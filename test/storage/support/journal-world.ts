@@ -49,7 +49,7 @@ export class JournalWorld {
   readonly env: MemoryEnv
   readonly known = new Map<string, Known>()
   readonly path = '/data'
-  readonly config: LogConfig
+  config: LogConfig
   readonly dirConfig: LogDirConfig
   #dir: LogDir | null = null
   /** Operations of the disk so far. */

@@ -1,8 +1,8 @@
-/** Work on many logs, a few at a time. */
+/** Work on many logs at a time, but not on all: loading and closing them. */
 
-/** Logs loaded or closed at a time. */
 const lanes = 8
 
+/** Calls `work` with each item, a few at a time; rejects with the first failure. */
 export async function inLanes<T>(
   items: readonly T[],
   work: (item: T) => Promise<void>,
