@@ -95,7 +95,7 @@ async function measure(count: number): Promise<string[]> {
     await create(client, count)
     const createMs = performance.now() - began
     await fill(client, count)
-    await client.close()
+    client.close()
     await first.stop()
     const clean = await start()
     const cleanMs = clean.startMs
@@ -103,7 +103,7 @@ async function measure(count: number): Promise<string[]> {
     const megabytes = clean.residentBytes() / 1e6
     const again = new Client({ brokers: [clean.address] })
     const record = await perRecord(clean, again)
-    await again.close()
+    again.close()
     await clean.stop('SIGKILL')
     const killed = await start()
     const killMs = killed.startMs

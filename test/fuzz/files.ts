@@ -41,7 +41,10 @@ async function tryOne(seed: number): Promise<{ kind: string; what: string }> {
           ? error.message
           : error.stack
         : String(error)
-    throw new Error(`${text}\n  damage (${history.wasClean ? 'clean stop' : 'power cut'}): ${what}`)
+    throw new Error(
+      `${text}\n  damage (${history.wasClean ? 'clean stop' : 'power cut'}): ${what}`,
+      { cause: error },
+    )
   }
 }
 
