@@ -51,10 +51,15 @@ export interface SimulationPlan {
   readonly faults: ReadonlyMap<FaultKind, number>
 }
 
-export function drawPlan(random: Random): SimulationPlan {
+export function drawPlan(randomOf: (name: string) => Random): SimulationPlan {
+  const random = randomOf('plan')
   const clusterCount = chance(random, 0.15) ? 2 : 1
   const clusters: ClusterPlan[] = []
   for (let index = 0; index < clusterCount; index++) clusters.push(drawCluster(random, index + 1))
+  const compaction = randomOf('compaction')
+  for (const [index, cluster] of clusters.entries()) {
+    if (chance(compaction, 0.3)) clusters[index] = withCompacted(compaction, cluster, index + 1)
+  }
   const faults = new Map<FaultKind, number>()
   for (const kind of faultKinds) {
     if (chance(random, 0.45)) faults.set(kind, between(random, 2000, 15_000))
@@ -97,6 +102,38 @@ function drawCluster(random: Random, id: number): ClusterPlan {
   }
 }
 
+/** One topic more, of which the cleaner keeps the latest record of each key, with clients of its own. */
+export function withCompacted(random: Random, cluster: ClusterPlan, id: number): ClusterPlan {
+  const topic: TopicPlan = {
+    name: `c${id}`,
+    partitions: 1 + randomBelow(random, 2),
+    configs: {
+      'cleanup.policy': 'compact',
+      'internal.segment.bytes': String(pick(random, [1000, 4000, 20_000])),
+      'index.interval.bytes': String(pick(random, [0, 500, 4096])),
+      'min.cleanable.dirty.ratio': String(pick(random, [0, 0.01, 0.5])),
+      'file.delete.delay.ms': '1000',
+    },
+    isTrimmed: chance(random, 0.2),
+    keys: pick(random, [3, 20, 200]),
+  }
+  const producers = Array.from({ length: 1 + randomBelow(random, 2) }, (_, index) => ({
+    ...drawProducer(random, `pc${id}${index}`, topic),
+    valueBytesMax: pick(random, [50, 1000]),
+  }))
+  return {
+    ...cluster,
+    configs: {
+      ...cluster.configs,
+      'log.cleaner.backoff.ms': pick(random, ['100', '1000']),
+      'log.cleaner.dedupe.buffer.size': '1048576',
+    },
+    topics: [...cluster.topics, topic],
+    producers: [...cluster.producers, ...producers],
+    readers: [...cluster.readers, { name: `rc${id}`, topic }],
+  }
+}
+
 const brokerConfigs = {
   'group.initial.rebalance.delay.ms': '0',
   'offsets.topic.replication.factor': '1',
@@ -118,6 +155,7 @@ function drawTopic(random: Random, name: string): TopicPlan {
     partitions: chance(random, 0.6) ? 1 + randomBelow(random, 3) : 6,
     configs,
     isTrimmed: chance(random, 0.3),
+    keys: 0,
   }
 }
 

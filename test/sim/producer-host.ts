@@ -80,10 +80,19 @@ export class ProducerHost extends ClientHost {
     const partition = randomBelow(random, plan.topic.partitions)
     const name = this.#nameOf(number)
     const filler = 'x'.repeat(randomBelow(random, plan.valueBytesMax))
-    cluster.ledger(plan.topic.name, partition).sending(name, plan.isIdempotent)
+    const { keys } = plan.topic
+    const key = keys > 0 ? `k${randomBelow(random, keys)}` : null
+    cluster
+      .ledger(plan.topic.name, partition)
+      .sending(name, { isIdempotent: plan.isIdempotent, key })
     this.#outstanding++
     producer.append(
-      { topic: plan.topic.name, partition, key: null, value: Buffer.from(`${name};${filler}`) },
+      {
+        topic: plan.topic.name,
+        partition,
+        key: key === null ? null : Buffer.from(key),
+        value: Buffer.from(`${name};${filler}`),
+      },
       number,
     )
   }

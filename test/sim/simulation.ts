@@ -66,7 +66,7 @@ export class Simulation {
     this.world.onTrace = onTrace
     this.#durationMs = durationMs
     this.#random = this.world.random('simulation')
-    this.plan = drawPlan(this.world.random('plan'))
+    this.plan = drawPlan((name) => this.world.random(name))
     this.network = new SimNetwork(this.world)
     this.network.delayMs = this.plan.delayMs
     this.clusters = this.plan.clusters.map(
