@@ -4,8 +4,11 @@
  * with all of them never does.
  */
 
+import type { DiskOperation } from '../../lib/io/memory/disk.ts'
 import { type Random, randomBelow } from '../../lib/io/random.ts'
+import type { CrashKind } from './broker-host.ts'
 import type { TopicPlan } from './cluster.ts'
+import type { CutMode } from './disk-faults.ts'
 import type { ProducerPlan } from './producer-host.ts'
 import { between, chance, pick } from './world.ts'
 
@@ -33,6 +36,8 @@ export interface ClusterPlan {
   readonly producers: readonly ProducerPlan[]
   readonly groups: readonly GroupPlan[]
   readonly hasAdmin: boolean
+  /** Longest pause between two things that the administrator does. */
+  readonly adminPauseMs: number
   readonly hasRaw: boolean
   readonly readers: readonly { readonly name: string; readonly topic: TopicPlan }[]
 }
@@ -49,6 +54,21 @@ export interface SimulationPlan {
   readonly delayMs: number
   /** Mean time between two faults of a kind, in ms. */
   readonly faults: ReadonlyMap<FaultKind, number>
+  readonly habits: FaultHabits
+}
+
+/** What is not left to chance about faults (profiles.ts). */
+export interface FaultHabits {
+  /** What a power cut leaves. */
+  readonly cut?: CutMode
+  readonly eio?: { readonly operations: readonly DiskOperation[]; readonly where: string }
+  /** Where a crash is set as a trap, and what it is; there is one at the first start, too. */
+  readonly traps?: {
+    readonly operations: readonly DiskOperation[]
+    readonly kinds: readonly CrashKind[]
+  }
+  /** How probable another crash is after a fault that leaves something behind. */
+  readonly followUp?: number
 }
 
 export function drawPlan(randomOf: (name: string) => Random): SimulationPlan {
@@ -66,7 +86,7 @@ export function drawPlan(randomOf: (name: string) => Random): SimulationPlan {
   }
   // Without any crash little of what matters can be seen.
   if (!faults.has('kill') && !faults.has('power')) faults.set('power', between(random, 2000, 8000))
-  return { clusters, delayMs: pick(random, [0.3, 1, 5, 30, 100]), faults }
+  return { clusters, delayMs: pick(random, [0.3, 1, 5, 30, 100]), faults, habits: {} }
 }
 
 function drawCluster(random: Random, id: number): ClusterPlan {
@@ -98,6 +118,7 @@ function drawCluster(random: Random, id: number): ClusterPlan {
     readers,
     groups,
     hasAdmin: chance(random, 0.4),
+    adminPauseMs: 6000,
     hasRaw: chance(random, 0.15),
   }
 }

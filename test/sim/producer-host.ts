@@ -18,6 +18,8 @@ export interface ProducerPlan {
   readonly pauseMs: number
   readonly burstMax: number
   readonly valueBytesMax: number
+  /** In place of what it draws. */
+  readonly settings?: ProducerOptions
 }
 
 export class ProducerHost extends ClientHost {
@@ -71,6 +73,7 @@ export class ProducerHost extends ClientHost {
       deliveryTimeoutMs: pick(random, [5_000, 30_000, 120_000]),
       requestTimeoutMs: pick(random, [1_000, 5_000, 30_000]),
       maxInFlight: pick(random, [1, 5]),
+      ...plan.settings,
     }
   }
 
