@@ -89,7 +89,7 @@ export class FaultPlan {
         network.loseAnswers(machine.name, between(random, 10, 1500))
         return
       case 'slow-disk': {
-        machine.faults.slowness = pick(random, [5, 30, 300])
+        machine.faults.slowness = this.#habits.slowness ?? pick(random, [5, 30, 300])
         const ms = between(random, 100, 5000)
         world.after(ms, () => {
           machine.faults.slowness = 1

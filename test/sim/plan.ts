@@ -67,6 +67,8 @@ export interface FaultHabits {
     readonly operations: readonly DiskOperation[]
     readonly kinds: readonly CrashKind[]
   }
+  /** How many times as long everything takes on a slow disk. */
+  readonly slowness?: number
   /** How probable another crash is after a fault that leaves something behind. */
   readonly followUp?: number
 }

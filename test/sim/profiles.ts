@@ -20,7 +20,8 @@ interface Profile {
   readonly isCompacted?: boolean
   readonly delayMs?: number
   readonly producer?: Partial<ProducerPlan>
-  readonly adminPauseMs?: number
+  /** Null: there is no administrator. */
+  readonly adminPauseMs?: number | null
   readonly hasGroup?: boolean
 }
 
@@ -30,6 +31,18 @@ const profiles: Partial<Record<PlantedBug, Profile>> = {
     habits: { cut: 'lost' },
     topicConfigs: { 'internal.segment.bytes': '2000' },
     producer: { pauseMs: 20, acks: -1 },
+  },
+  // Closed segments that only the journal has.
+  recoveryTooLate: {
+    faults: { power: 2500, 'slow-disk': 2500 },
+    habits: { cut: 'partly', slowness: 30 },
+    brokerConfigs: {
+      'ottla.journal.max.bytes': '1048576',
+      'ottla.journal.checkpoint.interval.ms': '5000',
+    },
+    topicConfigs: { 'internal.segment.bytes': '2000' },
+    partitions: 6,
+    producer: { acks: -1, pauseMs: 20, burstMax: 30, valueBytesMax: 1000 },
   },
   sequenceWindowOfFour: {
     faults: { 'lost-answers': 700, cut: 700, kill: 8000 },
@@ -48,10 +61,13 @@ const profiles: Partial<Record<PlantedBug, Profile>> = {
     partitions: 6,
     producer: { pauseMs: 20, acks: -1 },
   },
+  // Once all directories are made, nothing else may sync the one above them.
   logDirectoryUnsynced: {
     faults: { power: 1500 },
-    habits: { cut: 'lost', traps: { operations: ['mkdir', 'open'], kinds: ['kill'] } },
-    adminPauseMs: 500,
+    habits: { cut: 'lost', traps: { operations: ['rename'], kinds: ['kill'] }, followUp: 1 },
+    partitions: 1,
+    adminPauseMs: null,
+    hasGroup: false,
   },
   failedPagesBelieved: {
     faults: { eio: 3000 },
@@ -64,10 +80,12 @@ const profiles: Partial<Record<PlantedBug, Profile>> = {
     adminPauseMs: 200,
   },
   metadataAnsweredEarly: {
-    faults: { power: 1500, 'slow-disk': 2000 },
-    habits: { cut: 'lost' },
+    faults: { 'slow-disk': 700 },
+    habits: { cut: 'lost', slowness: 100, followUp: 1 },
+    partitions: 1,
     delayMs: 0.3,
-    adminPauseMs: 200,
+    adminPauseMs: 150,
+    producer: { pauseMs: 1000 },
   },
   logStartUnsaved: {
     faults: { power: 1500 },
@@ -76,8 +94,9 @@ const profiles: Partial<Record<PlantedBug, Profile>> = {
     adminPauseMs: 300,
   },
   commitAnsweredEarly: {
-    faults: { power: 1500, 'slow-disk': 1500 },
-    habits: { cut: 'lost' },
+    faults: { 'slow-disk': 1500 },
+    habits: { cut: 'lost', slowness: 100, followUp: 1 },
+    partitions: 2,
     delayMs: 0.3,
     hasGroup: true,
   },
@@ -143,13 +162,14 @@ function bend(
     producers: cluster.producers.map((plan) => withTopic({ ...plan, ...profile.producer })),
     readers: cluster.readers.map(withTopic),
     groups: groupsOf(profile, cluster).map(withTopic),
-    hasAdmin: cluster.hasAdmin || profile.adminPauseMs !== undefined,
+    hasAdmin: profile.adminPauseMs === undefined ? cluster.hasAdmin : profile.adminPauseMs !== null,
     adminPauseMs: profile.adminPauseMs ?? cluster.adminPauseMs,
   }
 }
 
-function groupsOf({ hasGroup = false }: Profile, { groups, topics }: ClusterPlan) {
+function groupsOf({ hasGroup }: Profile, { groups, topics }: ClusterPlan) {
   const [topic] = topics
-  if (groups.length > 0 || !hasGroup || topic === undefined) return groups
+  if (hasGroup === false) return []
+  if (groups.length > 0 || hasGroup === undefined || topic === undefined) return groups
   return [{ name: 'g10', topic, protocols: ['consumer', 'consumer'] as const }]
 }
