@@ -267,7 +267,8 @@ async function recoverTail(loading: Loading): Promise<void> {
     loading.endOffset = Math.max(loading.endOffset, segment.baseOffset)
     const found = await scanSegment(loading, segment)
     const following = segments[index + 1]
-    const isWhole = found.kind === 'end' && (following === undefined || isNext(loading, following))
+    const isWhole =
+      found.kind === 'end' && (following === undefined || isNext(loading, segment, following))
     const isLast = following === undefined
     const verdict = verdictOf({
       isWhole,
@@ -308,10 +309,14 @@ async function recoverTail(loading: Loading): Promise<void> {
   }
 }
 
-function isNext({ endOffset, config }: Loading, following: Segment): boolean {
+function isNext(loading: Loading, segment: Segment, following: Segment): boolean {
+  const { endOffset, recoveryPoint, config } = loading
   if (following.baseOffset === endOffset) return true
-  // Compaction may have taken the last records of a segment.
-  return config['cleanup.policy'].includes('compact') && following.baseOffset > endOffset
+  if (!config['cleanup.policy'].includes('compact')) return false
+  // Compaction may have taken the last records of a segment. One that is empty beyond what was synced
+  // lost its bytes with the power: what follows it nobody was told of.
+  const isLost = segment.writtenBytes === 0 && following.baseOffset > recoveryPoint
+  return following.baseOffset > endOffset && !isLost
 }
 
 /** CRC, order and offsets of each batch; rebuilds the indexes and notes epochs on the way. */
