@@ -277,6 +277,7 @@ export class LogDir implements LogHost {
         journal: this.#journal.tailOf(journalKeyOf({ topicId, topicPartition })),
       })
       if (state.failure !== null) this.#hasDamage = true
+      this.#journal.loaded(state)
       this.#logs.set(name, new Log(state, config, this))
     })
     if (this.#journal.hasTails) {
@@ -562,7 +563,8 @@ export class LogDir implements LogHost {
     let isClean = this.#isLoaded && !this.#hasDamage
     await inLanes([...this.#logs.values()], async (log) => {
       try {
-        isClean &&= !log.isFull
+        // A log that is offline may have records in the journal alone.
+        isClean &&= !log.isFull && log.failure === null
         await log.close()
       } catch (error) {
         isClean = false

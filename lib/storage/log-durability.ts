@@ -148,6 +148,7 @@ export class LogDurability implements Committer {
 
   /** The segments are synced when it resolves. */
   async flush(): Promise<void> {
+    this.#checkFailure()
     if (!this.#isClosed) await this.#syncs.request()
   }
 
@@ -224,10 +225,11 @@ export class LogDurability implements Committer {
     await this.#seals.idle()
   }
 
-  /** The log is closed or gone: no commit and no checkpoint has to do with it. */
-  close(): void {
+  /** No commit has to do with the log any more; no checkpoint either if it `isSettled`: synced, or gone. */
+  close({ isSettled }: { isSettled: boolean }): void {
     this.#isClosed = true
-    this.#options.host.commits.forget(this)
+    if (!isSettled) this.#failure ??= new Error('the log was closed before it was synced')
+    this.#options.host.commits.forget(this, { isSettled })
     this.#dropPending(never)
     this.#rejectWaiters(new Error('the log is closed'))
   }
