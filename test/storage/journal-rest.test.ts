@@ -54,11 +54,14 @@ async function bytesOf(world: JournalWorld, path: string): Promise<Buffer> {
 /** Damages the log; gives what repairs it. */
 type Damage = (world: JournalWorld) => Promise<() => Promise<void>>
 
-function replaced(of: (world: JournalWorld) => Promise<string>, with_: (bytes: Buffer) => Buffer) {
-  return async (world: JournalWorld) => {
-    const path = await of(world)
+function replaced(
+  pathIn: (world: JournalWorld) => Promise<string>,
+  change: (bytes: Buffer) => Buffer,
+): Damage {
+  return async (world) => {
+    const path = await pathIn(world)
     const bytes = await bytesOf(world, path)
-    await writeFileAtomic(world.env.disk, path, with_(Buffer.from(bytes)))
+    await writeFileAtomic(world.env.disk, path, change(Buffer.from(bytes)))
     return () => writeFileAtomic(world.env.disk, path, bytes)
   }
 }
@@ -68,8 +71,9 @@ function flipped(bytes: Buffer): Buffer {
   return bytes
 }
 
+const turnBit: Damage = replaced(segmentPath, flipped)
 const damages: Record<string, Damage> = {
-  'a bit turned over': replaced(segmentPath, flipped),
+  'a bit turned over': turnBit,
   'a segment cut short': replaced(segmentPath, (bytes) => bytes.subarray(0, 50)),
   'no segment left': async (world) => {
     const kept = new Map<string, Buffer>()
@@ -129,7 +133,7 @@ test('a start that keeps what the journal has of a damaged log may die at any mo
     for (let step = 0; step < 90; step += 7) {
       const world = await withTails()
       world.cut((durable) => durable)
-      const repair = await (damages['a bit turned over'] as Damage)(world)
+      const repair = await turnBit(world)
       const at = world.operations + step
       world.diesBefore = () => world.operations > at
       await world.untilDeath(async () => void (await world.open()))
@@ -149,7 +153,7 @@ test('a start that keeps what the journal has of a damaged log may die at any mo
 test('what was kept of a damaged log goes with it when it is deleted', async () => {
   const world = await withTails()
   world.cut((durable) => durable)
-  await (damages['a bit turned over'] as Damage)(world)
+  await turnBit(world)
   await world.open()
   await world.recreate('a', world.log('a').topicId ?? undefined)
   await world.env.clock.advance(6_000)
@@ -161,10 +165,10 @@ test('what was kept of a damaged log goes with it when it is deleted', async () 
 })
 
 test('a log whose kept records are damaged too stays offline', async () => {
-  for (const at of [0.0, 0.3, 0.6, 0.95]) {
+  for (const at of [0, 0.3, 0.6, 0.95]) {
     const world = await withTails()
     world.cut((durable) => durable)
-    const repair = await (damages['a bit turned over'] as Damage)(world)
+    const repair = await turnBit(world)
     await world.open()
     await goRound(world, 'on')
     world.cut((durable) => durable)
@@ -192,7 +196,7 @@ test('a log whose kept records are damaged too stays offline', async () => {
 test('records that were kept are not put behind those of a later leader', async () => {
   const world = await withTails()
   world.cut((durable) => durable)
-  const repair = await (damages['a bit turned over'] as Damage)(world)
+  const repair = await turnBit(world)
   await world.open()
   world.cut((durable) => durable)
   await repair()
@@ -209,7 +213,7 @@ test('records that were kept are not put behind those of a later leader', async 
 test('names of kept records are no name of Kafka', async () => {
   const world = await withTails()
   world.cut((durable) => durable)
-  await (damages['a bit turned over'] as Damage)(world)
+  await turnBit(world)
   await world.open()
   const [rest] = await restsIn(world.env.disk, directory)
   const name = rest?.path.slice(directory.length + 1) ?? ''
@@ -232,7 +236,7 @@ test('a log whose sync failed for lack of space is not left behind by a clean st
   await world.verify('after the stop')
 })
 
-test('nor is a log that was full, or offline for another reason', async () => {
+test('nor is a log that is offline for another reason', async () => {
   const world = await withTails()
   world.log('a').goOffline(new Error('its files are half renamed'))
   await world.dir.close()

@@ -19,12 +19,7 @@ import type { Env } from '../../io/env.ts'
 import { DataDirectoryError } from '../data-directory.ts'
 import type { LogState } from '../log-state.ts'
 import { GroupCommit } from './group-commit.ts'
-import {
-  type JournalKey,
-  journalKeyName,
-  journalKeyOf,
-  journalKeyOfName,
-} from './journal-block.ts'
+import { type JournalKey, journalKeyName, journalKeyOf, journalKeyOfName } from './journal-block.ts'
 import { JournalFiles, journalDirectory, removeJournal } from './journal-files.ts'
 import { ForeignJournalError, type JournalContents, readJournal } from './journal-reader.ts'
 import { keepRest, removeRests } from './journal-rest.ts'
