@@ -52,7 +52,7 @@ import { inLanes } from './lanes.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
-import { OffsetCheckpoints } from './offset-checkpoints.ts'
+import { forgetName, OffsetCheckpoints } from './offset-checkpoints.ts'
 import { createLogFiles, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
 import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
@@ -366,7 +366,8 @@ export class LogDir implements LogHost {
     const directory = `${this.path}/${name}`
     try {
       await this.#beginUse()
-      // A log of this id that was here before is not to come back from the journal.
+      // Neither offsets of a log of this name nor records of one of this id are to come back.
+      if (this.#forgetOffsets(name)) await this.#checkpoints.request()
       await this.commits.noteTruncation({ topicId, partition: topicPartition.partition }, 0)
       await disk.mkdir(making)
       const file = await disk.open(`${making}/${partitionMetadataFile}`, 'create')
@@ -406,9 +407,7 @@ export class LogDir implements LogHost {
     const { name } = log
     assert(this.#logs.get(name) === log, `${name} is not a log of ${this.path}`)
     this.#logs.delete(name)
-    this.#recoveryPoints.delete(name)
-    this.#logStarts.delete(name)
-    this.#highWatermarks.delete(name)
+    this.#forgetOffsets(name)
     const unique = this.env.random.bytes(16)
     const directory = `${this.path}/${markedDirectoryName(log.topicPartition, unique, mark)}`
     await this.cleaning.release(log)
@@ -421,7 +420,12 @@ export class LogDir implements LogHost {
       throw storageError(name, error)
     }
     await log.abandon()
+    await this.#checkpoints.request()
     return directory
+  }
+
+  #forgetOffsets(name: string): boolean {
+    return forgetName(name, [this.#recoveryPoints, this.#logStarts, this.#highWatermarks])
   }
 
   #removeLater(directory: string, delayMs: number): void {
