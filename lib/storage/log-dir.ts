@@ -31,7 +31,6 @@ import type { Env } from '../io/env.ts'
 import { BufferPool } from './buffer-pool.ts'
 import {
   cleanShutdownFile,
-  decodePartitionMetadata,
   encodeMetaProperties,
   encodePartitionMetadata,
   highWatermarkFile,
@@ -39,6 +38,7 @@ import {
   type MetaProperties,
   metaPropertiesFile,
   readOffsetCheckpoint,
+  readTopicId,
   recoveryPointFile,
 } from './checkpoint.ts'
 import { claimDirectory, DataDirectoryError, syncParents } from './data-directory.ts'
@@ -115,6 +115,7 @@ export class LogDir implements LogHost {
   readonly #highWatermarks: Map<string, Offset>
   readonly #offsetFiles: OffsetCheckpoints
   readonly #logStartSaves = new GatheringTask(() => this.#saveLogStarts())
+  readonly #recoveryPointSaves = new GatheringTask(() => this.#saveRecoveryPoints())
   readonly #checkpoints = new GatheringTask(() => this.#checkpoint())
   readonly #timers = new Map<string, Timer>()
   #meta: MetaProperties
@@ -262,7 +263,7 @@ export class LogDir implements LogHost {
     await this.#journal.read(this.isClean)
     await inLanes(found, async ({ topicPartition, directory }) => {
       const name = topicPartitionName(topicPartition)
-      const { topicId, failure } = await this.#readTopicId(directory)
+      const { topicId, failure } = await readTopicId(this.env, directory)
       const config = configOf(topicPartition.topic, topicId)
       const state = await loadLog({
         host: this,
@@ -281,25 +282,12 @@ export class LogDir implements LogHost {
       this.#logs.set(name, new Log(state, config, this))
     })
     if (this.#journal.hasTails) {
-      await this.#saveRecoveryPoints()
+      await this.saveRecoveryPoints()
       await this.#journal.begin()
     }
     this.#isLoaded = true
     this.#startTimers()
     return [...this.#logs.values()]
-  }
-
-  /** A log whose topic id cannot be read is offline: taken for nobody's, it would be set aside. */
-  async #readTopicId(
-    directory: string,
-  ): Promise<{ topicId: TopicId | null; failure: Error | null }> {
-    try {
-      const bytes = await readFile(this.env.disk, `${directory}/${partitionMetadataFile}`)
-      return { topicId: bytes === null ? null : decodePartitionMetadata(bytes), failure: null }
-    } catch (error) {
-      this.env.log.error('log.topic-id.unreadable', { directory, error: messageOf(error) })
-      return { topicId: null, failure: asError(error) }
-    }
   }
 
   /** From here on a crash is an unclean stop. */
@@ -531,13 +519,17 @@ export class LogDir implements LogHost {
     if (this.#failure !== null) return
     this.#noteHighWatermarks()
     try {
-      await this.#saveRecoveryPoints()
+      await this.saveRecoveryPoints()
       await this.#offsetFiles.write(highWatermarkFile, this.#highWatermarks)
       await this.#logStartSaves.request()
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
       if (!isShortage(error)) this.#goOffline(asError(error))
     }
+  }
+
+  saveRecoveryPoints(): Promise<void> {
+    return this.#recoveryPointSaves.request()
   }
 
   async #saveRecoveryPoints(): Promise<void> {
