@@ -121,7 +121,7 @@ function rdkafkaRow(
 }
 
 async function fill(tools: Tools, target: Target, { size, count }: Load): Promise<string> {
-  const topic = await newTopic(target)
+  const topic = await newTopic(target, { isKept: true })
   await producerPerfTest(tools, target, { size, count, topic, props: notIdempotent })
   return topic
 }

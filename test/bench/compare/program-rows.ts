@@ -46,7 +46,7 @@ export function pipeRows(target: Target, { linesFile, lineCount }: Tools): Row<P
       better: 'more',
       async measure(program) {
         if (filled === undefined) {
-          filled = await newTopic(target)
+          filled = await newTopic(target, { isKept: true })
           await secondsOf(`kcat -P -q -b ${target.address} -t ${filled} -l ${linesFile}`)
         }
         return millions / (await secondsOf(`${program.consume(filled)} | cat >/dev/null`))

@@ -24,11 +24,26 @@ export interface Tools {
 }
 
 let topicNumber = 0
+/** Topics that the next call of `deleteTopics` deletes, by broker. */
+const topics = new Map<string, string[]>()
 
-export async function newTopic(target: { address: string }, partitions = 1): Promise<string> {
+/** A topic that lives as long as its row; `isKept` for those that other rows use, too. */
+export async function newTopic(
+  { address }: { address: string },
+  { partitions = 1, isKept = false } = {},
+): Promise<string> {
   const topic = `bench-${process.pid}-${topicNumber++}`
-  await output([...ottla, '-b', target.address, 'topic', 'create', topic, '-p', `${partitions}`])
+  await output([...ottla, '-b', address, 'topic', 'create', topic, '-p', `${partitions}`])
+  if (!isKept) topics.set(address, [...(topics.get(address) ?? []), topic])
   return topic
+}
+
+/** A row fills gigabytes. */
+export async function deleteTopics(): Promise<void> {
+  for (const [address, names] of topics) {
+    await output([...ottla, '-b', address, 'topic', 'delete', ...names, '--yes'])
+  }
+  topics.clear()
 }
 
 /** Seconds that a line of bash takes. */
@@ -67,7 +82,7 @@ export async function producerPerfTest(
   options: PerfOptions,
 ): Promise<string> {
   const { size, count, props, partitions = 1, throughput = -1, warmup = 0 } = options
-  const topic = options.topic ?? (await newTopic(target, partitions))
+  const topic = options.topic ?? (await newTopic(target, { partitions }))
   return await kafka.tool('kafka-producer-perf-test', [
     ...['--topic', topic, '--num-records', `${count}`, '--record-size', `${size}`],
     ...['--throughput', `${throughput}`],

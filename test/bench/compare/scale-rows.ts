@@ -20,7 +20,7 @@ export function scaleRows(tools: Tools): Row[] {
         unit,
         better: 'less',
         async measure(target) {
-          const topic = await newTopic(target, partitions)
+          const topic = await newTopic(target, { partitions })
           const options = { size: 100, count, topic, props: notIdempotent }
           const work = () => producerPerfTest(tools, target, options)
           return (await processorSecondsOf(target, work)) / (count / 1e6)

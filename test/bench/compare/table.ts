@@ -1,6 +1,6 @@
 /** Rows measured in rounds that alternate between the subjects: a printed table, and its figures. */
 
-import type { Row } from './row.ts'
+import { deleteTopics, type Row } from './row.ts'
 
 export interface Result {
   readonly table: string
@@ -36,6 +36,7 @@ export async function table<Subject extends { readonly name: string }>({
   const results: Result[] = []
   for (const row of rows) {
     const seen = await measure(row, subjects, rounds)
+    await deleteTopics().catch(() => {})
     const figures = Object.fromEntries([...seen.values].map(([name, all]) => [name, median(all)]))
     const [first = Number.NaN, second = Number.NaN] = names.map((name) => figures[name])
     const ratio = row.better === 'more' ? first / second : second / first
