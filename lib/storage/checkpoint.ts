@@ -24,6 +24,8 @@ import {
 import { uuidToBytes } from '../base/uuid.ts'
 import { readFile } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
+import { asError } from './disk-failure.ts'
+import { partitionMetadataFile } from './segment-files.ts'
 
 export const recoveryPointFile = 'recovery-point-offset-checkpoint'
 export const logStartFile = 'log-start-offset-checkpoint'
@@ -100,6 +102,21 @@ export function decodePartitionMetadata(bytes: Uint8Array): TopicId {
     throw new DecodeError(`partition.metadata reads "${text.slice(0, 100)}"`)
   }
   return topicId
+}
+
+/** A log whose topic id cannot be read is offline: taken for nobody's, it would be set aside. */
+export async function readTopicId(
+  env: Env,
+  directory: string,
+): Promise<{ topicId: TopicId | null; failure: Error | null }> {
+  try {
+    const bytes = await readFile(env.disk, `${directory}/${partitionMetadataFile}`)
+    return { topicId: bytes === null ? null : decodePartitionMetadata(bytes), failure: null }
+  } catch (thrown) {
+    const failure = asError(thrown)
+    env.log.error('log.topic-id.unreadable', { directory, error: failure.message })
+    return { topicId: null, failure }
+  }
 }
 
 export interface MetaProperties {

@@ -31,7 +31,6 @@ import type { Env } from '../io/env.ts'
 import { BufferPool } from './buffer-pool.ts'
 import {
   cleanShutdownFile,
-  decodePartitionMetadata,
   encodeMetaProperties,
   encodePartitionMetadata,
   highWatermarkFile,
@@ -39,6 +38,7 @@ import {
   type MetaProperties,
   metaPropertiesFile,
   readOffsetCheckpoint,
+  readTopicId,
   recoveryPointFile,
 } from './checkpoint.ts'
 import { claimDirectory, DataDirectoryError, syncParents } from './data-directory.ts'
@@ -52,7 +52,7 @@ import { inLanes } from './lanes.ts'
 import { Log } from './log.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
-import { OffsetCheckpoints } from './offset-checkpoints.ts'
+import { forgetName, OffsetCheckpoints } from './offset-checkpoints.ts'
 import { createLogFiles, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
 import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
@@ -115,6 +115,7 @@ export class LogDir implements LogHost {
   readonly #highWatermarks: Map<string, Offset>
   readonly #offsetFiles: OffsetCheckpoints
   readonly #logStartSaves = new GatheringTask(() => this.#saveLogStarts())
+  readonly #recoveryPointSaves = new GatheringTask(() => this.#saveRecoveryPoints())
   readonly #checkpoints = new GatheringTask(() => this.#checkpoint())
   readonly #timers = new Map<string, Timer>()
   #meta: MetaProperties
@@ -262,7 +263,7 @@ export class LogDir implements LogHost {
     await this.#journal.read(this.isClean)
     await inLanes(found, async ({ topicPartition, directory }) => {
       const name = topicPartitionName(topicPartition)
-      const { topicId, failure } = await this.#readTopicId(directory)
+      const { topicId, failure } = await readTopicId(this.env, directory)
       const config = configOf(topicPartition.topic, topicId)
       const state = await loadLog({
         host: this,
@@ -277,28 +278,16 @@ export class LogDir implements LogHost {
         journal: this.#journal.tailOf(journalKeyOf({ topicId, topicPartition })),
       })
       if (state.failure !== null) this.#hasDamage = true
+      this.#journal.loaded(state)
       this.#logs.set(name, new Log(state, config, this))
     })
     if (this.#journal.hasTails) {
-      await this.#saveRecoveryPoints()
+      await this.saveRecoveryPoints()
       await this.#journal.begin()
     }
     this.#isLoaded = true
     this.#startTimers()
     return [...this.#logs.values()]
-  }
-
-  /** A log whose topic id cannot be read is offline: taken for nobody's, it would be set aside. */
-  async #readTopicId(
-    directory: string,
-  ): Promise<{ topicId: TopicId | null; failure: Error | null }> {
-    try {
-      const bytes = await readFile(this.env.disk, `${directory}/${partitionMetadataFile}`)
-      return { topicId: bytes === null ? null : decodePartitionMetadata(bytes), failure: null }
-    } catch (error) {
-      this.env.log.error('log.topic-id.unreadable', { directory, error: messageOf(error) })
-      return { topicId: null, failure: asError(error) }
-    }
   }
 
   /** From here on a crash is an unclean stop. */
@@ -365,7 +354,8 @@ export class LogDir implements LogHost {
     const directory = `${this.path}/${name}`
     try {
       await this.#beginUse()
-      // A log of this id that was here before is not to come back from the journal.
+      // Neither offsets of a log of this name nor records of one of this id are to come back.
+      if (this.#forgetOffsets(name)) await this.#checkpoints.request()
       await this.commits.noteTruncation({ topicId, partition: topicPartition.partition }, 0)
       await disk.mkdir(making)
       const file = await disk.open(`${making}/${partitionMetadataFile}`, 'create')
@@ -405,9 +395,7 @@ export class LogDir implements LogHost {
     const { name } = log
     assert(this.#logs.get(name) === log, `${name} is not a log of ${this.path}`)
     this.#logs.delete(name)
-    this.#recoveryPoints.delete(name)
-    this.#logStarts.delete(name)
-    this.#highWatermarks.delete(name)
+    this.#forgetOffsets(name)
     const unique = this.env.random.bytes(16)
     const directory = `${this.path}/${markedDirectoryName(log.topicPartition, unique, mark)}`
     await this.cleaning.release(log)
@@ -420,7 +408,12 @@ export class LogDir implements LogHost {
       throw storageError(name, error)
     }
     await log.abandon()
+    await this.#checkpoints.request()
     return directory
+  }
+
+  #forgetOffsets(name: string): boolean {
+    return forgetName(name, [this.#recoveryPoints, this.#logStarts, this.#highWatermarks])
   }
 
   #removeLater(directory: string, delayMs: number): void {
@@ -526,13 +519,17 @@ export class LogDir implements LogHost {
     if (this.#failure !== null) return
     this.#noteHighWatermarks()
     try {
-      await this.#saveRecoveryPoints()
+      await this.saveRecoveryPoints()
       await this.#offsetFiles.write(highWatermarkFile, this.#highWatermarks)
       await this.#logStartSaves.request()
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
       if (!isShortage(error)) this.#goOffline(asError(error))
     }
+  }
+
+  saveRecoveryPoints(): Promise<void> {
+    return this.#recoveryPointSaves.request()
   }
 
   async #saveRecoveryPoints(): Promise<void> {
@@ -562,7 +559,8 @@ export class LogDir implements LogHost {
     let isClean = this.#isLoaded && !this.#hasDamage
     await inLanes([...this.#logs.values()], async (log) => {
       try {
-        isClean &&= !log.isFull
+        // A log that is offline may have records in the journal alone.
+        isClean &&= !log.isFull && log.failure === null
         await log.close()
       } catch (error) {
         isClean = false

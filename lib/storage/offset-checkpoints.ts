@@ -8,6 +8,13 @@ import { type Disk, writeFileAtomic } from '../io/disk.ts'
 import { encodeOffsetCheckpoint } from './checkpoint.ts'
 import { directoryKind } from './segment-files.ts'
 
+/** Whether any of `maps` had the name. */
+export function forgetName(name: string, maps: readonly Map<string, Offset>[]): boolean {
+  let isFound = false
+  for (const offsets of maps) isFound = offsets.delete(name) || isFound
+  return isFound
+}
+
 export class OffsetCheckpoints {
   readonly #disk: Disk
   readonly #directory: string

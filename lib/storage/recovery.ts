@@ -22,6 +22,8 @@ import { planted } from '../base/planted.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
 import { type DiskFile, readFile, writeFileAtomic } from '../io/disk.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
+import { journalKeyOf } from './journal/journal-block.ts'
+import { type JournalRest, restOfName, tailWithRests } from './journal/journal-rest.ts'
 import type { JournalTail, ReplayTarget } from './journal/journal-tail.ts'
 import {
   decodeLeaderEpochs,
@@ -82,6 +84,8 @@ export class DamagedLogError extends Error {
 
 /** What is known while a log is loaded. */
 interface Loading extends LoadOptions {
+  journal?: JournalTail | null
+  hasRest: boolean
   recoveryPoint: Offset
   readonly segments: Segment[]
   epochs: LeaderEpochCache
@@ -98,6 +102,7 @@ export async function loadLog(options: LoadOptions): Promise<LogState> {
     epochs: new LeaderEpochCache(),
     endOffset: 0,
     unsurePosition: 0,
+    hasRest: false,
   }
   if (options.failure) return failedState(loading, options.failure)
   try {
@@ -138,7 +143,7 @@ async function load(loading: Loading): Promise<LogState> {
     )
   }
   loading.epochs = new LeaderEpochCache(await readEpochs(loading))
-  const isTrusted = isClean && (await trustTail(loading))
+  const isTrusted = isClean && !loading.hasRest && (await trustTail(loading))
   if (!isTrusted && loading.segments.length > 0) await recoverTail(loading)
   if (loading.segments.length === 0) await startOverBeyondEnd(loading)
   if (!isTrusted) await replayJournal(loading)
@@ -164,6 +169,7 @@ async function load(loading: Loading): Promise<LogState> {
     logEndOffset: endOffset,
     recoveryPoint: endOffset,
     isSettled: isTrusted,
+    hasRest: loading.hasRest,
     leaderEpochs: epochs,
     producers,
     failure: null,
@@ -197,10 +203,14 @@ async function walkToEnd(
 async function findSegments(loading: Loading): Promise<void> {
   const { host, directory, segments } = loading
   const bases: Offset[] = []
+  const rests: JournalRest[] = []
   for (const { name } of await host.env.disk.list(directory)) {
+    const rest = restOfName(directory, name)
+    if (rest !== null) rests.push(rest)
     const parsed = parseSegmentFileName(name)
     if (parsed?.suffix === fileSuffix.log && parsed.mark === '') bases.push(parsed.baseOffset)
   }
+  if (rests.length > 0) await addRests(loading, rests)
   bases.sort((a, b) => a - b)
   for (const base of bases) {
     const segment = newSegment(loading, base)
@@ -214,6 +224,14 @@ async function findSegments(loading: Loading): Promise<void> {
     segment.adopt(size, { isActive: base === bases.at(-1), isSynced: true })
     segments.push(segment)
   }
+}
+
+/** What the journal held when the log could not be loaded comes before what it holds now. */
+async function addRests(loading: Loading, rests: readonly JournalRest[]): Promise<void> {
+  const { host, journal = null } = loading
+  const key = journalKeyOf(loading)
+  loading.hasRest = true
+  if (key !== null) loading.journal = await tailWithRests(host.env.disk, key, { rests, journal })
 }
 
 function newSegment({ host, directory }: Loading, baseOffset: Offset): Segment {
@@ -390,8 +408,6 @@ function checkJournal(loading: Loading): void {
   const { journal, directory, endOffset } = loading
   const loss = journal?.lossAfter(endOffset) ?? null
   if (!journal || loss === null) return
-  // Kept as the recovery point: the log stays damaged when the journal has gone on.
-  loading.recoveryPoint = Math.max(loading.recoveryPoint, journal.endOffset)
   throw new DamagedLogError(
     `${directory}: ${loss}; records up to offset ${journal.endOffset} were synced, so this is damage. Restore the files or the replica; "log check" says more`,
   )
@@ -419,13 +435,18 @@ async function replayJournal(loading: Loading): Promise<void> {
       segments.push(segment)
     },
     note(header, segment, position) {
+      const epoch = loading.epochs.epochAt(header.baseOffset)
+      if (loading.hasRest && header.partitionLeaderEpoch < epoch) {
+        throw new DecodeError(
+          `its records at ${header.baseOffset} are of leader epoch ${header.partitionLeaderEpoch}, the log there is of leader epoch ${epoch}`,
+        )
+      }
       segment.addBatch(header, position, config['index.interval.bytes'])
       loading.epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
     },
   }
   const batchCount = await journal.replay(target).catch((error: unknown) => {
     if (!(error instanceof DecodeError)) throw error
-    loading.recoveryPoint = Math.max(loading.recoveryPoint, journal.endOffset)
     throw new DamagedLogError(`${directory}: the journal has no batches for it: ${error.message}`)
   })
   loading.endOffset = target.endOffset
