@@ -42,6 +42,10 @@ export const planted = {
   commitAnsweredEarly: false,
   /** A file of the journal is used again before the segments have what it holds. */
   journalRecycledEarly: false,
+  /** The cleaner's new segment takes its place before its bytes are synced. */
+  cleanerBytesUnsynced: false,
+  /** The steps of the cleaner's swap are not made durable one by one. */
+  cleanerSwapUnsynced: false,
 }
 
 export type PlantedBug = keyof typeof planted

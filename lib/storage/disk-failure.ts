@@ -1,5 +1,6 @@
 /** What an error of the disk means. */
 
+import { KafkaError } from '../base/errors.ts'
 import { hasErrorCode } from '../io/disk.ts'
 
 /** Whether `error` says that the disk itself fails, and not that it is full or a limit was met. */
@@ -19,4 +20,13 @@ const harmlessCodes = [...shortages, 'ENAMETOOLONG', 'EEXIST', 'ENOTEMPTY', 'ENO
 /** What was thrown, as an Error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown))
+}
+
+export function messageOf(thrown: unknown): string {
+  return asError(thrown).message
+}
+
+/** What clients are told of a log or directory that failed. */
+export function storageError(name: string, cause: unknown): KafkaError {
+  return new KafkaError('KAFKA_STORAGE_ERROR', `${name}: ${messageOf(cause)}`, { cause })
 }

@@ -37,7 +37,7 @@ import {
   metaPropertiesFile,
 } from './checkpoint.ts'
 import { claimDirectory, DataDirectoryError, syncParents } from './data-directory.ts'
-import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
+import { asError, isDiskFailure, isShortage, messageOf, storageError } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
 import type { GroupCommit } from './journal/group-commit.ts'
@@ -53,6 +53,7 @@ import { createLogFiles, loadLog } from './recovery.ts'
 import { applyRetention } from './retention.ts'
 import { directoryKind, markedDirectoryName, partitionMetadataFile } from './segment-files.ts'
 import { SegmentPool } from './segment-pool.ts'
+import { SyncGate } from './sync-gate.ts'
 
 export { DataDirectoryError } from './data-directory.ts'
 
@@ -108,6 +109,7 @@ export class LogDir implements LogHost {
   readonly #logs = new Map<string, Log>()
   readonly #offsets: OffsetCheckpoints
   readonly #logStartSaves = new GatheringTask(() => this.#saveLogStarts())
+  readonly #recoveryPointSaves = new GatheringTask(() => this.#saveRecoveryPoints())
   readonly #checkpoints = new GatheringTask(() => this.#checkpoint())
   readonly #timers = new Map<string, Timer>()
   #meta: MetaProperties
@@ -124,8 +126,7 @@ export class LogDir implements LogHost {
   #isClosed = false
   #closing: Promise<boolean> | null = null
   #waitingBytes = 0
-  #syncCount = 0
-  #syncWaiters: (() => void)[] = []
+  readonly #syncs = new SyncGate(syncsMax)
 
   private constructor(
     { env, path, config, segmentFilesMax }: LogDirOptions,
@@ -278,12 +279,12 @@ export class LogDir implements LogHost {
       })
       this.#offsets.compare(name, { ...state, endOffset: state.logEndOffset })
       if (state.failure !== null) this.#hasDamage = true
+      this.#journal.loaded(state)
       this.#logs.set(name, new Log(state, config, this))
     })
     this.#offsets.loaded(this.#logs)
     if (this.#journal.hasTails) {
-      this.#noteRecoveryPoints()
-      await this.#offsets.writeRecoveryPoints()
+      await this.saveRecoveryPoints()
       await this.#journal.begin()
     }
     this.#isLoaded = true
@@ -357,7 +358,7 @@ export class LogDir implements LogHost {
       await this.#beginUse()
       // Else a crash would find the new log shorter than it is said to be.
       if (this.#offsets.isOutdated(name)) await this.#clearOffsets(name, directory)
-      // A log of this id that was here before is not to come back from the journal.
+      // Nor are records of one of this id to come back from the journal.
       await this.commits.noteTruncation({ topicId, partition: topicPartition.partition }, 0)
       await disk.mkdir(making)
       const file = await disk.open(`${making}/${partitionMetadataFile}`, 'create')
@@ -419,6 +420,7 @@ export class LogDir implements LogHost {
       throw storageError(name, error)
     }
     await log.abandon()
+    await this.#checkpoints.request()
     return directory
   }
 
@@ -445,18 +447,8 @@ export class LogDir implements LogHost {
     if (change > 0) this.#floor.appended(change)
   }
 
-  async runSync(sync: () => Promise<void>): Promise<void> {
-    if (this.#syncCount >= syncsMax) {
-      await new Promise<void>((resolve) => this.#syncWaiters.push(resolve))
-    } else this.#syncCount++
-    try {
-      await sync()
-    } finally {
-      // The place goes straight to the next in line.
-      const next = this.#syncWaiters.shift()
-      if (next === undefined) this.#syncCount--
-      else next()
-    }
+  runSync(sync: () => Promise<void>): Promise<void> {
+    return this.#syncs.run(sync)
   }
 
   onFailure(log: { readonly name: string }, error: Error): void {
@@ -530,13 +522,25 @@ export class LogDir implements LogHost {
     if (this.#failure !== null) return
     this.#noteHighWatermarks()
     try {
-      if (this.#isDue) this.#noteRecoveryPoints()
-      this.#isDue = false
-      await this.#offsets.write(() => this.#logStartSaves.request())
+      await this.#offsets.write({
+        saveRecoveryPoints: () => this.#recoveryPointSaves.request(),
+        saveLogStarts: () => this.#logStartSaves.request(),
+      })
     } catch (error) {
       // The old files stay as they were: recovery only has to read more.
       if (!isShortage(error)) this.#goOffline(asError(error))
     }
+  }
+
+  saveRecoveryPoints(): Promise<void> {
+    this.#isDue = true
+    return this.#recoveryPointSaves.request()
+  }
+
+  async #saveRecoveryPoints(): Promise<void> {
+    if (this.#isDue) this.#noteRecoveryPoints()
+    this.#isDue = false
+    await this.#offsets.writeRecoveryPoints()
   }
 
   #noteRecoveryPoints(): void {
@@ -567,7 +571,8 @@ export class LogDir implements LogHost {
     let isClean = this.#isLoaded && !this.#hasDamage
     await inLanes([...this.#logs.values()], async (log) => {
       try {
-        isClean &&= !log.isFull
+        // A log that is offline may have records in the journal alone.
+        isClean &&= !log.isFull && log.failure === null
         await log.close()
       } catch (error) {
         isClean = false
@@ -588,12 +593,4 @@ export class LogDir implements LogHost {
     await this.env.disk.syncDir(this.path)
     return true
   }
-}
-
-function messageOf(thrown: unknown): string {
-  return asError(thrown).message
-}
-
-function storageError(name: string, cause: unknown): KafkaError {
-  return new KafkaError('KAFKA_STORAGE_ERROR', `${name}: ${messageOf(cause)}`, { cause })
 }

@@ -64,6 +64,8 @@ export class LogDurability implements Committer {
   #pending: WrittenBytes[] = []
   #waiters: { readonly endOffset: Offset; readonly done: Deferred<void> }[] = []
   #recoveryPoint: Offset
+  /** Where the log is about to be cut. */
+  #cutOffset: Offset = never
   #last: Segment
   #timer: Timer | null = null
   #isClosed = false
@@ -89,7 +91,7 @@ export class LogDurability implements Committer {
   get recoveryPoint(): Offset {
     const unsealed = this.#sealed[0]?.segment.baseOffset ?? never
     this.#recoveryPoint = Math.max(this.#recoveryPoint, Math.min(this.#flushedEndOffset, unsealed))
-    return this.#recoveryPoint
+    return Math.min(this.#recoveryPoint, this.#cutOffset)
   }
 
   /** The bytes of `group` were written to its segment. */
@@ -148,6 +150,7 @@ export class LogDurability implements Committer {
 
   /** The segments are synced when it resolves. */
   async flush(): Promise<void> {
+    this.#checkFailure()
     if (!this.#isClosed) await this.#syncs.request()
   }
 
@@ -163,11 +166,15 @@ export class LogDurability implements Committer {
   }
 
   /**
-   * Before a cut: what the journal holds beyond `offset` is void, durably. Everything is synced
-   * first, so that no checkpoint syncs, and reports as synced, what is cut meanwhile.
+   * Before a cut: what the journal holds beyond `offset` is void, and the recovery point not beyond
+   * it, durably. Everything is synced first, so that no checkpoint syncs, and reports as synced, what is cut meanwhile.
    */
   async noteCut(offset: Offset): Promise<void> {
     await this.flush()
+    if (this.recoveryPoint > offset) {
+      this.#cutOffset = offset
+      await this.#options.host.saveRecoveryPoints()
+    }
     if (this.journalKey === null) return
     await this.#options.host.commits.noteTruncation(this.journalKey, offset)
   }
@@ -181,6 +188,7 @@ export class LogDurability implements Committer {
     this.#syncedEndOffset = Math.min(this.#syncedEndOffset, endOffset)
     this.#flushedEndOffset = Math.min(this.#flushedEndOffset, endOffset)
     this.#recoveryPoint = Math.min(this.#recoveryPoint, endOffset)
+    this.#cutOffset = never
   }
 
   /** flush.ms counts from the first byte that is not synced. */
@@ -224,10 +232,11 @@ export class LogDurability implements Committer {
     await this.#seals.idle()
   }
 
-  /** The log is closed or gone: no commit and no checkpoint has to do with it. */
-  close(): void {
+  /** No commit has to do with the log any more; no checkpoint either if it `isSettled`: synced, or gone. */
+  close({ isSettled }: { isSettled: boolean }): void {
     this.#isClosed = true
-    this.#options.host.commits.forget(this)
+    if (!isSettled) this.#failure ??= new Error('the log was closed before it was synced')
+    this.#options.host.commits.forget(this, { isSettled })
     this.#dropPending(never)
     this.#rejectWaiters(new Error('the log is closed'))
   }

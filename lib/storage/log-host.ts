@@ -20,6 +20,8 @@ export interface LogHost {
   runSync(sync: () => Promise<void>): Promise<void>
   /** Makes the log start offsets of all logs durable. */
   saveLogStarts(): Promise<void>
+  /** Makes the recovery points of all logs durable. */
+  saveRecoveryPoints(): Promise<void>
   /** The disk failed under `log`. */
   onFailure(log: { readonly name: string }, error: Error): void
 }

@@ -20,6 +20,8 @@ export interface LogState {
   readonly producers: ProducerStates
   /** Indexes and producer state lie in their files as they are in memory. */
   readonly isSettled: boolean
+  /** Its directory has files of journal-rest.ts, whose records are in the segments if it can be used. */
+  readonly hasRest?: boolean
   /** Why the log cannot be used; null when it can. */
   readonly failure: Error | null
 }

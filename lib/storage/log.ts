@@ -556,7 +556,8 @@ export class Log {
   async close(): Promise<void> {
     this.#isExclusive = true
     await this.#quiesce()
-    if (this.#failure === null && !this.#isFull) {
+    const isSettled = this.#failure === null && !this.#isFull
+    if (isSettled) {
       try {
         await this.#durability.syncAll()
         this.#active.seal()
@@ -567,7 +568,7 @@ export class Log {
         throw this.#failed(error)
       }
     }
-    await this.abandon()
+    await this.#end({ isSettled })
   }
 
   async #saveSnapshot(): Promise<void> {
@@ -576,12 +577,16 @@ export class Log {
     await writeFileAtomic(this.#host.env.disk, path, bytes)
   }
 
-  /** Closes the files as they are. For a log that is removed or whose disk failed. */
+  /** Closes the files as they are. For a log that is removed: the journal forgets it. */
   async abandon(): Promise<void> {
     this.#isExclusive = true
+    await this.#end({ isSettled: true })
+  }
+
+  async #end({ isSettled }: { isSettled: boolean }): Promise<void> {
     this.goOffline(new Error('the log is closed'))
     await this.#quiesce()
-    this.#durability.close()
+    this.#durability.close({ isSettled })
     for (const segment of this.#segments) await segment.close().catch(() => {})
   }
 

@@ -88,12 +88,15 @@ export class OffsetCheckpoints {
     return this.#missing.get(name) ?? 0
   }
 
-  /** Writes all files as they are known. Throws native errors; a file is then as it was. */
-  async write(saveLogStarts: () => Promise<void>): Promise<void> {
+  /** Has all files written as they are known. Throws native errors; a file is then as it was. */
+  async write(saves: {
+    saveRecoveryPoints: () => Promise<void>
+    saveLogStarts: () => Promise<void>
+  }): Promise<void> {
     const outdated = [...this.#outdated]
-    await this.writeRecoveryPoints()
+    await saves.saveRecoveryPoints()
     await this.#write(highWatermarkFile, this.highWatermarks)
-    await saveLogStarts()
+    await saves.saveLogStarts()
     for (const name of outdated) {
       this.#outdated.delete(name)
       this.#missing.delete(name)

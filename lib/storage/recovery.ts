@@ -22,6 +22,8 @@ import { planted } from '../base/planted.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
 import { readFile, writeFileAtomic } from '../io/disk.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
+import { journalKeyOf } from './journal/journal-block.ts'
+import { type JournalRest, restOfName, tailWithRests } from './journal/journal-rest.ts'
 import type { JournalTail, ReplayTarget } from './journal/journal-tail.ts'
 import {
   decodeLeaderEpochs,
@@ -85,6 +87,8 @@ export class DamagedLogError extends Error {
 
 /** What is known while a log is loaded. */
 interface Loading extends LoadOptions {
+  journal?: JournalTail | null
+  hasRest: boolean
   recoveryPoint: Offset
   readonly segments: Segment[]
   epochs: LeaderEpochCache
@@ -101,12 +105,9 @@ export async function loadLog(options: LoadOptions): Promise<LogState> {
     epochs: new LeaderEpochCache(),
     endOffset: 0,
     unsurePosition: 0,
+    hasRest: false,
   }
-  if (options.failure) {
-    // The journal goes on without the log: what only it had must be missed when the log is back.
-    loading.recoveryPoint = Math.max(options.recoveryPoint, options.journal?.endOffset ?? 0)
-    return failedState(loading, options.failure)
-  }
+  if (options.failure) return failedState(loading, options.failure)
   try {
     return await load(loading)
   } catch (error) {
@@ -154,7 +155,7 @@ async function load(loading: Loading): Promise<LogState> {
   }
   await tellGaps({ env: host.env, segments: loading.segments, directory })
   loading.epochs = new LeaderEpochCache(await readEpochs(loading))
-  const isTrusted = isClean && (await trustTail(loading))
+  const isTrusted = isClean && !loading.hasRest && (await trustTail(loading))
   if (!isTrusted && loading.segments.length > 0) await recoverTail(loading)
   if (loading.segments.length === 0) await startOverBeyondEnd(loading)
   if (!isTrusted) await replayJournal(loading)
@@ -180,6 +181,7 @@ async function load(loading: Loading): Promise<LogState> {
     logEndOffset: endOffset,
     recoveryPoint: endOffset,
     isSettled: isTrusted,
+    hasRest: loading.hasRest,
     leaderEpochs: epochs,
     producers,
     failure: null,
@@ -199,10 +201,14 @@ async function finishSwaps({ host, directory }: Loading): Promise<void> {
 async function findSegments(loading: Loading): Promise<void> {
   const { host, directory, segments } = loading
   const bases: Offset[] = []
+  const rests: JournalRest[] = []
   for (const { name } of await host.env.disk.list(directory)) {
+    const rest = restOfName(directory, name)
+    if (rest !== null) rests.push(rest)
     const parsed = parseSegmentFileName(name)
     if (parsed?.suffix === fileSuffix.log && parsed.mark === '') bases.push(parsed.baseOffset)
   }
+  if (rests.length > 0) await addRests(loading, rests)
   bases.sort((a, b) => a - b)
   for (const base of bases) {
     const segment = newSegment(loading, base)
@@ -216,6 +222,14 @@ async function findSegments(loading: Loading): Promise<void> {
     segment.adopt(size, { isActive: base === bases.at(-1), isSynced: true })
     segments.push(segment)
   }
+}
+
+/** What the journal held when the log could not be loaded comes before what it holds now. */
+async function addRests(loading: Loading, rests: readonly JournalRest[]): Promise<void> {
+  const { host, journal = null } = loading
+  const key = journalKeyOf(loading)
+  loading.hasRest = true
+  if (key !== null) loading.journal = await tailWithRests(host.env.disk, key, { rests, journal })
 }
 
 function newSegment({ host, directory }: Loading, baseOffset: Offset): Segment {
@@ -269,7 +283,8 @@ async function recoverTail(loading: Loading): Promise<void> {
     loading.endOffset = Math.max(loading.endOffset, segment.baseOffset)
     const found = await scanSegment(loading, segment)
     const following = segments[index + 1]
-    const isWhole = found.kind === 'end' && (following === undefined || isNext(loading, following))
+    const isWhole =
+      found.kind === 'end' && (following === undefined || isNext(loading, segment, following))
     const isLast = following === undefined
     if (found.kind === 'bad' && following?.baseOffset === loading.endOffset) {
       await trimSegment(loading, segment, found)
@@ -331,10 +346,14 @@ async function trimSegment(
   await segment.flushIndexes({ isSynced: true })
 }
 
-function isNext({ endOffset, config }: Loading, following: Segment): boolean {
+function isNext(loading: Loading, segment: Segment, following: Segment): boolean {
+  const { endOffset, recoveryPoint, config } = loading
   if (following.baseOffset === endOffset) return true
-  // Compaction may have taken the last records of a segment.
-  return config['cleanup.policy'].includes('compact') && following.baseOffset > endOffset
+  if (!config['cleanup.policy'].includes('compact')) return false
+  // Compaction may have taken the last records of a segment. One that is empty beyond what was synced
+  // lost its bytes with the power: what follows it nobody was told of.
+  const isLost = segment.writtenBytes === 0 && following.baseOffset > recoveryPoint
+  return following.baseOffset > endOffset && !isLost
 }
 
 /** CRC, order and offsets of each batch; rebuilds the indexes and notes epochs on the way. */
@@ -408,11 +427,6 @@ function checkJournal(loading: Loading): void {
   const { journal, directory, endOffset } = loading
   const loss = journal?.lossAfter(endOffset) ?? null
   if (!journal || loss === null) return
-  // Kept as the recovery point: the log stays damaged when the journal has gone on. With a segment
-  // missing in the middle the next scan has to begin before the gap, or it would not see it.
-  const hasLater = loading.segments.some(({ baseOffset }) => baseOffset > endOffset)
-  const provenEnd = hasLater ? endOffset + 1 : journal.endOffset
-  loading.recoveryPoint = Math.max(loading.recoveryPoint, provenEnd)
   throw new DamagedLogError(
     `${directory}: ${loss}; records up to offset ${journal.endOffset} were synced, so this is damage. Restore the files or the replica; "log check" says more`,
   )
@@ -440,13 +454,18 @@ async function replayJournal(loading: Loading): Promise<void> {
       segments.push(segment)
     },
     note(header, segment, position) {
+      const epoch = loading.epochs.epochAt(header.baseOffset)
+      if (loading.hasRest && header.partitionLeaderEpoch < epoch) {
+        throw new DecodeError(
+          `its records at ${header.baseOffset} are of leader epoch ${header.partitionLeaderEpoch}, the log there is of leader epoch ${epoch}`,
+        )
+      }
       segment.addBatch(header, position, config['index.interval.bytes'])
       loading.epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
     },
   }
   const batchCount = await journal.replay(target).catch((error: unknown) => {
     if (!(error instanceof DecodeError)) throw error
-    loading.recoveryPoint = Math.max(loading.recoveryPoint, journal.endOffset)
     throw new DamagedLogError(`${directory}: the journal has no batches for it: ${error.message}`)
   })
   loading.endOffset = target.endOffset

@@ -6,6 +6,8 @@ import { UnavailableError } from '../../lib/client/errors.ts'
 import { randomBelow } from '../../lib/io/random.ts'
 import { Violation } from './audit.ts'
 import { ClientHost } from './client-host.ts'
+import type { Cluster } from './cluster.ts'
+import type { Simulation } from './simulation.ts'
 import { between, pick } from './world.ts'
 
 export class AdminHost extends ClientHost {
@@ -25,13 +27,24 @@ export class AdminHost extends ClientHost {
     this.#underWay.clear()
   }
 
+  readonly #pauseMs: number
+
+  constructor(
+    name: string,
+    simulation: Simulation,
+    { cluster, pauseMs }: { cluster: Cluster; pauseMs: number },
+  ) {
+    super(name, simulation, cluster)
+    this.#pauseMs = pauseMs
+  }
+
   readonly #underWay = new Set<string>()
 
   protected override async run(): Promise<void> {
     const { random, simulation } = this
     const admin = new Admin(this.client)
     while (!simulation.isEnding) {
-      await this.pause(between(random, 100, 6000))
+      await this.pause(between(random, 100, this.#pauseMs))
       await this.#try(() => this.#step(admin))
     }
     while (!(await this.#try(() => this.#checkTopics(admin)))) await this.pause(300)

@@ -5,7 +5,8 @@
  *
  * What must hold: batches are whole and rise without a gap (but for what retention or DeleteRecords
  * took at the front), a producer's sequences are contiguous and come once, epochs are those of the
- * leader epoch cache, what consumers could see stays as it was, what was acknowledged is there.
+ * leader epoch cache, what consumers could see stays as it was, what was acknowledged is there. In a
+ * compacted log batches may be missing within a segment, never between two.
  */
 
 import type { Offset } from '../../lib/base/types.ts'
@@ -20,6 +21,8 @@ import {
 } from '../../lib/record/batch.ts'
 import { forEachRecord } from '../../lib/record/record.ts'
 import type { Partition } from '../../lib/replication/partition.ts'
+import type { Segment } from '../../lib/storage/segment.ts'
+import { fileSuffix } from '../../lib/storage/segment-files.ts'
 import type { PartitionLedger } from './ledger.ts'
 
 /** What was found on the disk is not what clients were promised. */
@@ -43,6 +46,8 @@ export class PartitionAudit {
   readonly #ledger: PartitionLedger
   /** Bytes read of each file, by its base offset. */
   #readBytes = new Map<Offset, number>()
+  /** The segments that were read: the cleaner puts others in their place. */
+  readonly #seen = new Map<Offset, Segment>()
   #nextOffset: Offset = -1
   #producers = new Map<number, ProducerTail>()
   #epochs: { epoch: number; startOffset: Offset }[] = []
@@ -54,6 +59,7 @@ export class PartitionAudit {
   /** Everything is to be read again: the log was cut, or the broker was started anew. */
   reset(): void {
     this.#readBytes.clear()
+    this.#seen.clear()
     this.#nextOffset = -1
     this.#producers.clear()
     this.#epochs = []
@@ -62,7 +68,8 @@ export class PartitionAudit {
 
   /** Reads what was added, up to what the broker says is written. */
   scan(disk: MemoryDisk, { log }: Partition): void {
-    const { segments, directory, writtenEndOffset } = log
+    const { segments, writtenEndOffset } = log
+    if (this.#isCleaned(segments)) this.reset()
     const [first] = segments
     if (this.#nextOffset < 0) this.#nextOffset = first?.baseOffset ?? 0
     if (first !== undefined && first.baseOffset > this.#nextOffset) {
@@ -73,9 +80,11 @@ export class PartitionAudit {
     for (const segment of segments) {
       const { baseOffset, writtenBytes } = segment
       const from = this.#readBytes.get(baseOffset) ?? 0
+      this.#seen.set(baseOffset, segment)
       if (writtenBytes <= from) continue
-      const path = `${directory}/${String(baseOffset).padStart(20, '0')}.log`
-      const file = disk.file(path)
+      const path = segment.path(fileSuffix.log)
+      // Its name in memory is ahead of its name on the disk while it is renamed.
+      const file = disk.file(path) ?? disk.file(path.replace(/\.log$/, '.log.swap'))
       if (file === undefined) {
         throw new Violation(
           'lost-write',
@@ -86,6 +95,9 @@ export class PartitionAudit {
       const count = file.content.read(bytes, from)
       if (count < bytes.length) {
         throw new Violation('lost-write', `${path} ends at ${from + count}, not ${writtenBytes}`)
+      }
+      if (from === 0 && baseOffset !== this.#nextOffset) {
+        throw new Violation('gap', `${path} follows offset ${this.#nextOffset - 1}`)
       }
       this.#readBatches(bytes, path)
       this.#readBytes.set(baseOffset, writtenBytes)
@@ -99,6 +111,14 @@ export class PartitionAudit {
     this.#checkEpochs(log)
   }
 
+  #isCleaned(segments: readonly Segment[]): boolean {
+    if (!this.#ledger.isCompacted) return false
+    return segments.some((segment) => {
+      const seen = this.#seen.get(segment.baseOffset)
+      return seen !== undefined && seen !== segment
+    })
+  }
+
   #readBatches(bytes: Buffer, path: string): void {
     for (let at = 0; at < bytes.length; ) {
       const header = readBatchHeader(bytes, at)
@@ -107,7 +127,9 @@ export class PartitionAudit {
       if (end > bytes.length) throw new Violation('torn', `${where} is cut off`)
       const batch = batchAt(bytes.subarray(at, end))
       if (batchCrc(batch) !== header.crc) throw new Violation('damage', `${where} has a wrong CRC`)
-      if (header.baseOffset !== this.#nextOffset) {
+      const { isCompacted } = this.#ledger
+      const isNext = header.baseOffset === this.#nextOffset
+      if (!isNext && !(isCompacted && header.baseOffset > this.#nextOffset)) {
         throw new Violation('gap', `${where} follows offset ${this.#nextOffset - 1}`)
       }
       this.#nextOffset = lastOffsetOf(header) + 1
@@ -130,7 +152,9 @@ export class PartitionAudit {
     if (tail !== undefined) {
       const isSame = tail.epoch === producerEpoch
       const expected = isSame ? tail.nextSequence : 0
-      if (producerEpoch < tail.epoch || baseSequence !== expected) {
+      const isNext =
+        baseSequence === expected || (this.#ledger.isCompacted && baseSequence > expected)
+      if (producerEpoch < tail.epoch || !isNext) {
         const kind = isSame && baseSequence < expected ? 'duplicate' : 'sequence'
         throw new Violation(
           kind,

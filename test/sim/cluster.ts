@@ -21,6 +21,8 @@ export interface TopicPlan {
   readonly configs: Readonly<Record<string, string>>
   /** Records are deleted from it by DeleteRecords. */
   readonly isTrimmed: boolean
+  /** Its records have so many keys, and the cleaner keeps the latest of each; 0: none, and it keeps all. */
+  readonly keys: number
 }
 
 /** What is remembered of a partition in one life of its broker. */
@@ -64,10 +66,11 @@ export class Cluster {
       intercept,
     })
     this.rot = new Rot(this, world.random(`rot ${options.id}`))
-    for (const { name, partitions, configs } of topics) {
+    for (const { name, partitions, configs, keys } of topics) {
       for (let partition = 0; partition < partitions; partition++) {
         const ledger = new PartitionLedger(`${name}-${partition}`, {
           isDurable: configs['ottla.durability'] !== 'replicated',
+          isCompacted: keys > 0,
           hasRetention: 'retention.bytes' in configs || 'retention.ms' in configs,
         })
         this.ledgers.set(ledger.name, ledger)

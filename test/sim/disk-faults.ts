@@ -111,6 +111,8 @@ export class DiskFaults {
       if (dice === 0) return { tornAt }
       return dice < 3 ? 'kept' : 'lost'
     }
+    // Half of those that keep some keep them out of order.
+    const isScattered = mode === 'partly' && chance(random, 0.5)
     return {
       file: (path) => ({
         page: (index) => page(path, index),
@@ -120,6 +122,7 @@ export class DiskFaults {
         if (mode === 'kept') return count
         return mode === 'lost' ? 0 : randomBelow(random, count + 1)
       },
+      ...(isScattered && { keepsChange: () => chance(random, 0.5) }),
     }
   }
 }

@@ -3,17 +3,21 @@
 import type { DiskOperation } from '../../lib/io/memory/disk.ts'
 import { type Random, randomBelow } from '../../lib/io/random.ts'
 import type { Cluster } from './cluster.ts'
-import type { FaultKind } from './plan.ts'
+import type { FaultHabits, FaultKind } from './plan.ts'
 import type { Simulation } from './simulation.ts'
 import { between, chance, pick } from './world.ts'
+
+const trapOperations = ['rename', 'syncDir', 'remove', 'open', 'sync', 'write'] as const
 
 export class FaultPlan {
   readonly #simulation: Simulation
   readonly #random: Random
+  readonly #habits: FaultHabits
   #isOver = false
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation
+    this.#habits = simulation.plan.habits
     this.#random = simulation.world.random('faults')
   }
 
@@ -21,7 +25,8 @@ export class FaultPlan {
     const { clusters } = this.#simulation
     // Killed while it starts for the first time, and without power soon after.
     for (const cluster of clusters) {
-      if (chance(this.#random, 0.3)) this.#trap(cluster)
+      const probability = this.#habits.traps === undefined ? 0.3 : 1
+      if (chance(this.#random, probability)) this.#trap(cluster)
     }
     for (const [kind, meanMs] of this.#simulation.plan.faults) this.#schedule(kind, meanMs)
   }
@@ -54,7 +59,7 @@ export class FaultPlan {
         return this.#trap(cluster)
       case 'restart':
         void host.stop().then(() => world.after(between(random, 0, 3000), () => host.start()))
-        if (chance(random, 0.4)) this.#followUp(cluster, 6000)
+        if (chance(random, this.#habits.followUp ?? 0.4)) this.#followUp(cluster, 6000)
         return
       case 'cut': {
         const streams = [...network.streams].filter(({ remote }) => remote.port < 10_000)
@@ -84,12 +89,12 @@ export class FaultPlan {
         network.loseAnswers(machine.name, between(random, 10, 1500))
         return
       case 'slow-disk': {
-        machine.faults.slowness = pick(random, [5, 30, 300])
+        machine.faults.slowness = this.#habits.slowness ?? pick(random, [5, 30, 300])
         const ms = between(random, 100, 5000)
         world.after(ms, () => {
           machine.faults.slowness = 1
         })
-        if (chance(random, 0.4)) this.#followUp(cluster, ms)
+        if (chance(random, this.#habits.followUp ?? 0.4)) this.#followUp(cluster, ms)
         return
       }
       case 'eio': {
@@ -102,8 +107,12 @@ export class FaultPlan {
         ]
         const operations =
           where === '' && chance(random, 0.6) ? pick(random, others) : ['sync' as const]
-        machine.faults.failNext(operations, { count: 1 + randomBelow(random, 2), where })
-        if (chance(random, 0.4)) this.#followUp(cluster, 6000)
+        const count = 1 + randomBelow(random, 2)
+        machine.faults.failNext(this.#habits.eio?.operations ?? operations, {
+          count,
+          where: this.#habits.eio?.where ?? where,
+        })
+        if (chance(random, this.#habits.followUp ?? 0.4)) this.#followUp(cluster, 6000)
         return
       }
       case 'full-disk':
@@ -136,7 +145,7 @@ export class FaultPlan {
     if (host.isDown) return
     counts.crashes++
     host.crash(kind, {
-      cut: pick(random, ['lost', 'kept', 'partly', 'partly'] as const),
+      cut: this.#habits.cut ?? pick(random, ['lost', 'kept', 'partly', 'partly'] as const),
       isSilent: chance(random, 0.2),
     })
     world.after(between(random, 0, chance(random, 0.8) ? 300 : 5000), () => {
@@ -153,17 +162,12 @@ export class FaultPlan {
   /** A crash right after a disk operation of some kind, then perhaps another. */
   #trap(cluster: Cluster): void {
     const random = this.#random
-    const operation = pick(random, [
-      'rename',
-      'syncDir',
-      'remove',
-      'open',
-      'sync',
-      'write',
-    ] as const)
+    const { traps } = this.#habits
+    const operation = pick(random, traps?.operations ?? trapOperations)
+    const kinds = traps?.kinds ?? ['kill', 'kill', 'power']
     cluster.host.machine.faults.setTrap(operation, 1 + randomBelow(random, 8), () => {
       if (this.#isOver) return
-      this.#crash(pick(random, ['kill', 'kill', 'power']), cluster)
+      this.#crash(pick(random, kinds), cluster)
       if (chance(random, 0.6)) this.#followUp(cluster, 4000)
     })
   }

@@ -82,6 +82,8 @@ export class GroupHost extends ClientHost {
           }
         }
         if (chance(random, 0.2)) await this.#commit(member)
+        // A commit that a crash took is soon hidden behind the next one.
+        if (chance(random, 0.1)) await this.#askCommitted()
         if (!simulation.isEnding && chance(random, 0.05)) await this.pause(between(random, 0, 8000))
       }
     } finally {
@@ -123,13 +125,22 @@ export class GroupHost extends ClientHost {
     for (const { partition, offset } of offsets) this.group.onCommitted(partition, offset)
   }
 
+  async #askCommitted(): Promise<void> {
+    try {
+      await this.#checkCommitted()
+    } catch (error) {
+      if (!(error instanceof KafkaError || error instanceof UnavailableError)) throw error
+    }
+  }
+
   async #checkCommitted(): Promise<void> {
     const { group } = this
+    const before = group.committed
     const [found] = await new Admin(this.client).groupOffsets([group.name])
     if (found === undefined || found.error !== null) return
-    for (let partition = 0; partition < group.topic.partitions; partition++) {
-      const committed = found.offsets.find((one) => one.partition === partition)
-      group.checkCommitted(partition, committed?.offset ?? -1)
+    for (const [partition, committed] of before.entries()) {
+      const offset = found.offsets.find((one) => one.partition === partition)?.offset ?? -1
+      group.checkCommitted(partition, { committed, offset })
     }
   }
 }

@@ -95,9 +95,16 @@ export class GroupLedger {
     this.#committed[partition] = Math.max(this.#committed[partition] ?? 0, offset)
   }
 
-  /** What the broker says is committed, at the end. */
-  checkCommitted(partition: number, offset: Offset): void {
-    const committed = this.#committed[partition] ?? -1
+  /** By partition, as far as commits were answered. */
+  get committed(): readonly Offset[] {
+    return [...this.#committed]
+  }
+
+  /** What the broker says is committed, and what was before it was asked. */
+  checkCommitted(
+    partition: number,
+    { committed, offset }: { committed: Offset; offset: Offset },
+  ): void {
     if (offset >= committed || this.#mayFall) return
     throw new Violation(
       'lost-commit',

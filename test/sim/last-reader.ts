@@ -1,5 +1,6 @@
 /** After everything: reads all topics of a cluster once more, as a client, for the checker. */
 
+import type { Offset } from '../../lib/base/types.ts'
 import { Consumer } from '../../lib/client/consumer.ts'
 import { listOffsets } from '../../lib/client/offsets.ts'
 import { ClientHost } from './client-host.ts'
@@ -25,7 +26,7 @@ export class LastReader extends ClientHost {
       client,
       partitions.map((one) => ({ ...one, at: 'latest' })),
     )
-    const found = starts.map(({ offset }) => ({ start: offset, names: [] as string[] }))
+    const found = starts.map(({ offset }) => ({ start: offset, names: new Map<Offset, string>() }))
     const consumer = new Consumer(client)
     consumer.assign(
       ends.map(({ topic, partition, offset }, index) => ({
@@ -39,7 +40,7 @@ export class LastReader extends ClientHost {
       const at = partitions.findIndex(
         ({ topic, partition }) => topic === batch.topic && partition === batch.partition,
       )
-      for (const { value } of batch.records()) found[at]?.names.push(nameOf(value))
+      for (const { offset, value } of batch.records()) found[at]?.names.set(offset, nameOf(value))
     }
     for (const [index, { topic, partition }] of partitions.entries()) {
       cluster.ledger(topic, partition).history.final = found[index] ?? null

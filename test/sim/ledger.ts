@@ -1,6 +1,7 @@
 /**
  * What clients sent, were told and read of one partition, and what lies in its log: where the two are
  * held against each other. Each record's value is unique (`producer:number:...`), so it can be found.
+ * In a compacted log a record may be gone when a later one of its key is there; what is there is as it was.
  */
 
 import type { Offset } from '../../lib/base/types.ts'
@@ -13,6 +14,8 @@ export interface SentRecord {
   readonly isIdempotent: boolean
   /** Power cuts before it was sent. */
   readonly powerCuts: number
+  /** In a compacted log the latest record of a key is kept. */
+  readonly key: string | null
   state: 'sent' | 'acknowledged' | 'failed'
 }
 
@@ -46,6 +49,8 @@ export class PartitionLedger {
   /** Where each record lies, as far as this scan has come. */
   #stored = new Map<string, Offset>()
   #byOffset = new Map<Offset, string>()
+  /** Where the latest record of each key lies, as far as this scan has come. */
+  #latest = new Map<string, Offset>()
   #powerCuts = 0
   /** Producers that gave a batch up here. What they had sent behind it goes out under a new epoch, and may come twice. */
   readonly #gaveUp = new Set<string>()
@@ -58,19 +63,26 @@ export class PartitionLedger {
   isRotten = false
   readonly isDurable: boolean
   readonly hasRetention: boolean
+  readonly isCompacted: boolean
 
   constructor(
     name: string,
-    { isDurable, hasRetention }: { isDurable: boolean; hasRetention: boolean },
+    {
+      isDurable,
+      hasRetention,
+      isCompacted,
+    }: { isDurable: boolean; hasRetention: boolean; isCompacted: boolean },
   ) {
     this.name = name
-    this.history = new History(name)
+    this.isCompacted = isCompacted
+    const keyOf = (name: string) => this.sent.get(name)?.key ?? null
+    this.history = new History(name, isCompacted ? keyOf : null)
     this.isDurable = isDurable
     this.hasRetention = hasRetention
   }
 
-  sending(name: string, isIdempotent: boolean): void {
-    this.sent.set(name, { isIdempotent, powerCuts: this.#powerCuts, state: 'sent' })
+  sending(name: string, what: Pick<SentRecord, 'isIdempotent' | 'key'>): void {
+    this.sent.set(name, { ...what, powerCuts: this.#powerCuts, state: 'sent' })
   }
 
   /** A producer was told that it is stored; offset -1 = it was not told where. */
@@ -131,11 +143,14 @@ export class PartitionLedger {
   beginScan(): void {
     this.#stored = new Map()
     this.#byOffset = new Map()
+    this.#latest = new Map()
     this.#unsettled = []
   }
 
   /** A batch lies in the log. */
   stored(header: BatchHeader): void {
+    // The cleaner writes batches anew; their records are looked at one by one.
+    if (this.isCompacted) return
     const crc = this.#visible.get(header.baseOffset)
     if (crc !== undefined && crc !== header.crc) {
       throw new Violation(
@@ -151,6 +166,7 @@ export class PartitionLedger {
     this.#byOffset.set(offset, name)
     const sent = this.sent.get(name)
     if (sent === undefined) return
+    if (sent.key !== null) this.#latest.set(sent.key, offset)
     const before = this.#stored.get(name)
     const isOnce = sent.isIdempotent && !this.#gaveUp.has(producerOf(name))
     if (before !== undefined && before !== offset && isOnce) {
@@ -189,7 +205,7 @@ export class PartitionLedger {
           continue
         }
         const found = this.#byOffset.get(offset)
-        if (found === name) continue
+        if (found === name || (found === undefined && this.#isSuperseded(offset, name))) continue
         throw new Violation(
           kind,
           `${this.name}: ${name} was at offset ${offset}, there is ${found ?? 'nothing'} now; the log goes from ${start} to ${end}`,
@@ -202,6 +218,12 @@ export class PartitionLedger {
         `${this.name}: the log ends at ${end}, consumers could see up to ${this.highWatermark}`,
       )
     }
+  }
+
+  /** Whether the cleaner may have taken it: a later record of its key is there. */
+  #isSuperseded(offset: Offset, name: string): boolean {
+    const key = this.sent.get(name)?.key ?? null
+    return this.isCompacted && key !== null && (this.#latest.get(key) ?? -1) > offset
   }
 
   #checkStart(start: Offset): void {
@@ -230,7 +252,7 @@ export class PartitionLedger {
 
   /** At the end: each record that was acknowledged without an offset is somewhere. */
   checkEnd(start: Offset): void {
-    if (!this.isDurable || start > 0) return
+    if (!this.isDurable || this.isCompacted || start > 0) return
     for (const [name, { state, isIdempotent }] of this.sent) {
       if (state === 'acknowledged' && isIdempotent && !this.#stored.has(name)) {
         throw new Violation('lost-write', `${this.name}: ${name} was acknowledged, it is nowhere`)

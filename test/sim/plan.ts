@@ -4,8 +4,11 @@
  * with all of them never does.
  */
 
+import type { DiskOperation } from '../../lib/io/memory/disk.ts'
 import { type Random, randomBelow } from '../../lib/io/random.ts'
+import type { CrashKind } from './broker-host.ts'
 import type { TopicPlan } from './cluster.ts'
+import type { CutMode } from './disk-faults.ts'
 import type { ProducerPlan } from './producer-host.ts'
 import { between, chance, pick } from './world.ts'
 
@@ -33,6 +36,8 @@ export interface ClusterPlan {
   readonly producers: readonly ProducerPlan[]
   readonly groups: readonly GroupPlan[]
   readonly hasAdmin: boolean
+  /** Longest pause between two things that the administrator does. */
+  readonly adminPauseMs: number
   readonly hasRaw: boolean
   readonly readers: readonly { readonly name: string; readonly topic: TopicPlan }[]
 }
@@ -49,19 +54,41 @@ export interface SimulationPlan {
   readonly delayMs: number
   /** Mean time between two faults of a kind, in ms. */
   readonly faults: ReadonlyMap<FaultKind, number>
+  readonly habits: FaultHabits
 }
 
-export function drawPlan(random: Random): SimulationPlan {
+/** What is not left to chance about faults (profiles.ts). */
+export interface FaultHabits {
+  /** What a power cut leaves. */
+  readonly cut?: CutMode
+  readonly eio?: { readonly operations: readonly DiskOperation[]; readonly where: string }
+  /** Where a crash is set as a trap, and what it is; there is one at the first start, too. */
+  readonly traps?: {
+    readonly operations: readonly DiskOperation[]
+    readonly kinds: readonly CrashKind[]
+  }
+  /** How many times as long everything takes on a slow disk. */
+  readonly slowness?: number
+  /** How probable another crash is after a fault that leaves something behind. */
+  readonly followUp?: number
+}
+
+export function drawPlan(randomOf: (name: string) => Random): SimulationPlan {
+  const random = randomOf('plan')
   const clusterCount = chance(random, 0.15) ? 2 : 1
   const clusters: ClusterPlan[] = []
   for (let index = 0; index < clusterCount; index++) clusters.push(drawCluster(random, index + 1))
+  const compaction = randomOf('compaction')
+  for (const [index, cluster] of clusters.entries()) {
+    if (chance(compaction, 0.3)) clusters[index] = withCompacted(compaction, cluster, index + 1)
+  }
   const faults = new Map<FaultKind, number>()
   for (const kind of faultKinds) {
     if (chance(random, 0.45)) faults.set(kind, between(random, 2000, 15_000))
   }
   // Without any crash little of what matters can be seen.
   if (!faults.has('kill') && !faults.has('power')) faults.set('power', between(random, 2000, 8000))
-  return { clusters, delayMs: pick(random, [0.3, 1, 5, 30, 100]), faults }
+  return { clusters, delayMs: pick(random, [0.3, 1, 5, 30, 100]), faults, habits: {} }
 }
 
 function drawCluster(random: Random, id: number): ClusterPlan {
@@ -93,7 +120,40 @@ function drawCluster(random: Random, id: number): ClusterPlan {
     readers,
     groups,
     hasAdmin: chance(random, 0.4),
+    adminPauseMs: 6000,
     hasRaw: chance(random, 0.15),
+  }
+}
+
+/** One topic more, of which the cleaner keeps the latest record of each key, with clients of its own. */
+export function withCompacted(random: Random, cluster: ClusterPlan, id: number): ClusterPlan {
+  const topic: TopicPlan = {
+    name: `c${id}`,
+    partitions: 1 + randomBelow(random, 2),
+    configs: {
+      'cleanup.policy': 'compact',
+      'internal.segment.bytes': String(pick(random, [1000, 4000, 20_000])),
+      'index.interval.bytes': String(pick(random, [0, 500, 4096])),
+      'min.cleanable.dirty.ratio': String(pick(random, [0, 0.01, 0.5])),
+      'file.delete.delay.ms': '1000',
+    },
+    isTrimmed: chance(random, 0.2),
+    keys: pick(random, [3, 20, 200]),
+  }
+  const producers = Array.from({ length: 1 + randomBelow(random, 2) }, (_, index) => ({
+    ...drawProducer(random, `pc${id}${index}`, topic),
+    valueBytesMax: pick(random, [50, 1000]),
+  }))
+  return {
+    ...cluster,
+    configs: {
+      ...cluster.configs,
+      'log.cleaner.backoff.ms': pick(random, ['100', '1000']),
+      'log.cleaner.dedupe.buffer.size': '1048576',
+    },
+    topics: [...cluster.topics, topic],
+    producers: [...cluster.producers, ...producers],
+    readers: [...cluster.readers, { name: `rc${id}`, topic }],
   }
 }
 
@@ -118,6 +178,7 @@ function drawTopic(random: Random, name: string): TopicPlan {
     partitions: chance(random, 0.6) ? 1 + randomBelow(random, 3) : 6,
     configs,
     isTrimmed: chance(random, 0.3),
+    keys: 0,
   }
 }
 

@@ -18,6 +18,8 @@ export interface ProducerPlan {
   readonly pauseMs: number
   readonly burstMax: number
   readonly valueBytesMax: number
+  /** In place of what it draws. */
+  readonly settings?: ProducerOptions
 }
 
 export class ProducerHost extends ClientHost {
@@ -71,6 +73,7 @@ export class ProducerHost extends ClientHost {
       deliveryTimeoutMs: pick(random, [5_000, 30_000, 120_000]),
       requestTimeoutMs: pick(random, [1_000, 5_000, 30_000]),
       maxInFlight: pick(random, [1, 5]),
+      ...plan.settings,
     }
   }
 
@@ -80,10 +83,19 @@ export class ProducerHost extends ClientHost {
     const partition = randomBelow(random, plan.topic.partitions)
     const name = this.#nameOf(number)
     const filler = 'x'.repeat(randomBelow(random, plan.valueBytesMax))
-    cluster.ledger(plan.topic.name, partition).sending(name, plan.isIdempotent)
+    const { keys } = plan.topic
+    const key = keys > 0 ? `k${randomBelow(random, keys)}` : null
+    cluster
+      .ledger(plan.topic.name, partition)
+      .sending(name, { isIdempotent: plan.isIdempotent, key })
     this.#outstanding++
     producer.append(
-      { topic: plan.topic.name, partition, key: null, value: Buffer.from(`${name};${filler}`) },
+      {
+        topic: plan.topic.name,
+        partition,
+        key: key === null ? null : Buffer.from(key),
+        value: Buffer.from(`${name};${filler}`),
+      },
       number,
     )
   }

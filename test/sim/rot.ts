@@ -37,6 +37,8 @@ export class Rot {
       const name = /^\/data\/([^/]+)\/\d{20}\.log$/.exec(path)?.[1]
       const ledger = name === undefined ? undefined : ledgers.get(name)
       if (name === undefined || ledger === undefined || !ledger.isDurable || file.isDirty) return []
+      // The cleaner would carry the place elsewhere, and it could not be restored.
+      if (ledger.isCompacted) return []
       const bytes = file.content.bytes()
       const size = syncedBytes(bytes, points.get(name) ?? 0)
       return size > 0 ? [{ path, file, ledger, size }] : []

@@ -9,7 +9,7 @@
  *   npm run sim -- --corpus                 the seeds that once failed
  *
  * `--seconds N` how long a seed lasts in simulated time (60; planted 20), `--jobs N` threads (2),
- * `--plant NAME` one bug.
+ * `--plant NAME` one bug, `--profile NAME` worlds made for that bug, `--any-world` with --planted: no such worlds.
  */
 
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'
@@ -22,6 +22,8 @@ interface Task {
   readonly seed: number
   readonly seconds: number
   readonly bug: PlantedBug | null
+  /** The world is made for this bug (profiles.ts). */
+  readonly profile: PlantedBug | null
 }
 
 interface Result extends Omit<Outcome, 'violation'> {
@@ -30,11 +32,12 @@ interface Result extends Omit<Outcome, 'violation'> {
 
 const seedsPerBugMax = 500
 
-async function simulate({ seed, seconds, bug }: Task, isTraced = false): Promise<Result> {
+async function simulate({ seed, seconds, bug, profile }: Task, isTraced = false): Promise<Result> {
   for (const name of Object.keys(planted) as PlantedBug[]) planted[name] = name === bug
   const simulation = new Simulation({
     seed,
     durationMs: seconds * 1000,
+    profile,
     onTrace: isTraced ? (line) => console.log(line) : null,
   })
   const onStray = (error: unknown) => simulation.world.fail(error as Error)
@@ -125,9 +128,10 @@ class Totals {
   }
 }
 
-function report({ seed, seconds, bug }: Task, violation: string): void {
+function report({ seed, seconds, bug, profile }: Task, violation: string): void {
   console.log(`seed ${seed}: ${violation}`)
-  const plant = bug === null ? '' : ` --plant ${bug}`
+  const plant =
+    (bug === null ? '' : ` --plant ${bug}`) + (profile === null ? '' : ` --profile ${profile}`)
   console.log(`  again: npm run sim -- --seed ${seed} --seconds ${seconds}${plant} --trace`)
 }
 
@@ -152,50 +156,67 @@ async function runAll(tasks: readonly Task[], threads: Threads, totals: Totals):
   await Promise.all(Array.from({ length: threads.size }, lane))
 }
 
+interface Find {
+  readonly seed: number
+  readonly violation: string
+}
+
+/** The first seed that finds the bug; a world that fails without it counts for nothing. */
+async function findBug(
+  bug: PlantedBug,
+  { threads, seconds, from }: { threads: Threads; seconds: number; from: number },
+): Promise<Find | null> {
+  const end = from + numberFlag('--seeds', seedsPerBugMax)
+  const profile = has('--any-world') ? null : bug
+  let next = from
+  const finds: Find[] = []
+  const lane = async () => {
+    while (next < end && finds.length === 0) {
+      const seed = next++
+      const { violation } = await threads.run({ seed, seconds, bug, profile })
+      if (violation === null) continue
+      const { violation: without } = await threads.run({ seed, seconds, bug: null, profile })
+      if (without !== null) report({ seed, seconds, bug: null, profile }, without)
+      else finds.push({ seed, violation })
+    }
+  }
+  await Promise.all(Array.from({ length: threads.size }, lane))
+  return finds.sort((a, b) => a.seed - b.seed)[0] ?? null
+}
+
 async function runPlanted(threads: Threads, seconds: number): Promise<boolean> {
   const only = textFlag('--plant')
   const count = numberFlag('--bugs', plantedBugs.length)
   const bugs = plantedBugs.filter((bug) => only === null || bug === only).slice(0, count)
-  const seedsMax = numberFlag('--seeds', seedsPerBugMax)
-  const from = numberFlag('--from', 1)
-  const queue = [...bugs]
+  const startedMs = performance.now()
   let found = 0
-  const lane = async () => {
-    for (let bug = queue.shift(); bug !== undefined; bug = queue.shift()) {
-      const startedMs = performance.now()
-      let violation: string | null = null
-      let seed = from
-      for (; seed < from + seedsMax; seed++) {
-        violation = (await threads.run({ seed, seconds, bug })).violation
-        if (violation === null) continue
-        // It counts only if the seed is well without it.
-        if ((await threads.run({ seed, seconds, bug: null })).violation === null) break
-        console.log(`seed ${seed} fails without any bug planted: ${violation}`)
-        violation = null
-      }
-      const tookSeconds = ((performance.now() - startedMs) / 1000).toFixed(1)
-      if (violation === null)
-        console.log(`${bug.padEnd(28)} NOT FOUND in ${seedsMax} seeds, ${tookSeconds} s`)
-      else {
-        found++
-        const first = violation.split('\n')[0]?.slice(0, 160)
-        console.log(
-          `${bug.padEnd(28)} seed ${String(seed).padStart(4)} ${tookSeconds.padStart(6)} s  ${first}`,
-        )
-      }
+  for (const bug of bugs) {
+    const bugStartedMs = performance.now()
+    const find = await findBug(bug, { threads, seconds, from: numberFlag('--from', 1) })
+    const took = secondsSince(bugStartedMs).padStart(6)
+    if (find === null) {
+      console.log(`${bug.padEnd(28)} NOT FOUND ${took} s`)
+      continue
     }
+    found++
+    const what = find.violation.split('\n')[0]?.slice(0, 160)
+    console.log(`${bug.padEnd(28)} seed ${String(find.seed).padStart(4)} ${took} s  ${what}`)
   }
-  await Promise.all(Array.from({ length: threads.size }, lane))
-  console.log(`${found} of ${bugs.length} planted bugs found`)
+  console.log(`${found} of ${bugs.length} planted bugs found in ${secondsSince(startedMs)} s`)
   console.log(`${found} passed, ${bugs.length - found} failed`)
   return found === bugs.length
+}
+
+function secondsSince(ms: number): string {
+  return ((performance.now() - ms) / 1000).toFixed(1)
 }
 
 async function main(): Promise<boolean> {
   const one = numberFlag('--seed', -1)
   const bug = textFlag('--plant') as PlantedBug | null
+  const profile = textFlag('--profile') as PlantedBug | null
   if (one >= 0) {
-    const task = { seed: one, seconds: numberFlag('--seconds', 60), bug }
+    const task = { seed: one, seconds: numberFlag('--seconds', 60), bug, profile }
     const totals = new Totals()
     const result = await simulate(task, has('--trace'))
     totals.add(result)
@@ -210,8 +231,8 @@ async function main(): Promise<boolean> {
   const from = numberFlag('--from', 1)
   const seeds = Array.from({ length: numberFlag('--seeds', 20) }, (_, index) => from + index)
   const tasks = has('--corpus')
-    ? corpus.map((entry) => ({ ...entry, bug }))
-    : seeds.map((seed) => ({ seed, seconds, bug }))
+    ? corpus.map((entry) => ({ ...entry, bug, profile }))
+    : seeds.map((seed) => ({ seed, seconds, bug, profile }))
   const totals = new Totals()
   await runAll(tasks, threads, totals)
   console.log(totals.line)

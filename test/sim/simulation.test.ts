@@ -67,14 +67,14 @@ const histories: [what: string, make: (history: History) => void, kinds: string[
   [
     'a record is there twice',
     (history) => {
-      history.final = { start: 0, names: ['p:0', 'p:1', 'p:0'] }
+      history.final = found(['p:0', 'p:1', 'p:0'])
     },
     ['duplicate'],
   ],
   [
     'an offset changed its record',
     (history) => {
-      history.final = { start: 0, names: ['p:0', 'q:1'] }
+      history.final = found(['p:0', 'q:1'])
     },
     ['inconsistent-offsets', 'lost-write'],
   ],
@@ -102,15 +102,36 @@ const histories: [what: string, make: (history: History) => void, kinds: string[
   ],
 ]
 
+function found(names: readonly string[]) {
+  return { start: 0, names: new Map(names.entries()) }
+}
+
 for (const [what, make, kinds] of histories) {
   test(`the checker: ${what}`, () => {
     const history = new History('t-0')
     history.acknowledged.push({ name: 'p:0', offset: 0 }, { name: 'p:1', offset: 1 })
     history.step('r', { kind: 'read', offset: 0, name: 'p:0' })
     history.step('r', { kind: 'read', offset: 1, name: 'p:1' })
-    history.final = { start: 0, names: ['p:0', 'p:1'] }
+    history.final = found(['p:0', 'p:1'])
     make(history)
-    const found = check(history, () => true).map(({ kind }) => kind)
-    assert.equal(found.sort(), kinds)
+    const kindsFound = check(history, () => true).map(({ kind }) => kind)
+    assert.equal(kindsFound.sort(), kinds)
   })
 }
+
+test('the checker: of a compacted log the latest record of a key is there', () => {
+  const keyOf = (name: string) => name.slice(0, 1)
+  const kindsOf = (...final: [offset: number, name: string][]) => {
+    const history = new History('t-0', keyOf)
+    for (const [offset, name] of ['a:0', 'b:1', 'a:2'].entries())
+      history.acknowledged.push({ name, offset })
+    history.step('r', { kind: 'read', offset: 1, name: 'b:1' })
+    history.step('r', { kind: 'read', offset: 2, name: 'a:2' })
+    history.final = { start: 0, names: new Map(final) }
+    return check(history, () => true).map(({ kind }) => kind)
+  }
+  assert.equal(kindsOf([1, 'b:1'], [2, 'a:2']), [])
+  assert.equal(kindsOf([0, 'a:0'], [1, 'b:1'], [2, 'a:2']), [])
+  assert.equal(kindsOf([2, 'a:2']), ['lost-write'])
+  assert.equal(kindsOf([0, 'a:0'], [1, 'b:1']), ['lost-write', 'unseen'])
+})

@@ -3,6 +3,7 @@
  * until everything that was begun has ended. Ends with what was counted, or with the first violation.
  */
 
+import type { PlantedBug } from '../../lib/base/planted.ts'
 import type { Random } from '../../lib/io/random.ts'
 import { randomBelow } from '../../lib/io/random.ts'
 import { AdminHost } from './admin-host.ts'
@@ -16,6 +17,7 @@ import { LastReader } from './last-reader.ts'
 import { SimNetwork } from './network.ts'
 import { type ClusterPlan, drawPlan, type SimulationPlan } from './plan.ts'
 import { ProducerHost } from './producer-host.ts'
+import { planFor } from './profiles.ts'
 import { RawHost } from './raw-host.ts'
 import { ReaderHost } from './reader-host.ts'
 import { World } from './world.ts'
@@ -24,6 +26,8 @@ export interface SimulationOptions {
   readonly seed: number
   /** How long clients and faults go on, in simulated ms. */
   readonly durationMs: number
+  /** A world made for this kind of mistake (profiles.ts). */
+  readonly profile?: PlantedBug | null
   readonly onTrace?: ((line: string) => void) | null
 }
 
@@ -61,12 +65,13 @@ export class Simulation {
   readonly #faults: FaultPlan
   #auditDue = auditEvery
 
-  constructor({ seed, durationMs, onTrace = null }: SimulationOptions) {
+  constructor({ seed, durationMs, profile = null, onTrace = null }: SimulationOptions) {
     this.world = new World(seed)
     this.world.onTrace = onTrace
     this.#durationMs = durationMs
     this.#random = this.world.random('simulation')
-    this.plan = drawPlan(this.world.random('plan'))
+    const drawn = drawPlan((name) => this.world.random(name))
+    this.plan = profile === null ? drawn : planFor(profile, drawn, this.world.random('profile'))
     this.network = new SimNetwork(this.world)
     this.network.delayMs = this.plan.delayMs
     this.clusters = this.plan.clusters.map(
@@ -93,7 +98,9 @@ export class Simulation {
         this.clients.push(new GroupHost(`m${id}${index}`, this, { group, protocol }))
       }
     }
-    if (hasAdmin) this.clients.push(new AdminHost(`a${id}`, this, cluster))
+    if (hasAdmin) {
+      this.clients.push(new AdminHost(`a${id}`, this, { cluster, pauseMs: plan.adminPauseMs }))
+    }
     if (hasRaw) this.clients.push(new RawHost(`x${id}`, this, cluster))
   }
 

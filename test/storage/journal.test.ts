@@ -200,6 +200,30 @@ test('records of a deleted log do not come back, neither by its name nor by its 
   await world.verify('after the crash')
 })
 
+test('a log made anew under a name has nothing of the log before it', async () => {
+  const world = new JournalWorld()
+  await world.open(['a'])
+  for (let round = 0; round < 20; round++) await world.round(`old ${round}`)
+  await world.env.clock.advance(6_000)
+  await world.deleteRecords('a', 15)
+  await world.recreate('a')
+  for (let round = 0; round < 3; round++) await world.round(`new ${round}`)
+  await world.crash()
+  await world.verify('after the crash')
+})
+
+test('a log that was cut below its recovery point is not taken for damaged', async () => {
+  const world = new JournalWorld()
+  await world.open(['a'])
+  for (let round = 0; round < 20; round++) await world.round(`old ${round}`)
+  await world.env.clock.advance(6_000)
+  await world.truncate('a', 7)
+  await world.round('new')
+  await world.crash()
+  await world.verify('after the crash')
+  assert.is(world.log('a').logEndOffset, 8)
+})
+
 test('records below the log start are not missed, and segments are cut where they were', async () => {
   const world = await warm(new JournalWorld())
   for (let round = 0; round < 30; round++) await world.round(`round ${round}`)

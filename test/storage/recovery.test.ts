@@ -363,3 +363,15 @@ test('epochs that were cut at a log start that a crash took back are found again
   assert.is(scenario.log.logStartOffset, 0)
   assert.equal(scenario.log.leaderEpochs.entries, entries)
 })
+
+test('a compacted log ends where a segment lost its bytes with the power: that is no gap of the cleaner', async () => {
+  const compact = { 'cleanup.policy': ['compact'], 'internal.segment.bytes': 150 } as const
+  const scenario = await new Scenario(compact).open()
+  for (let n = 0; n < 6; n++) await scenario.append({ keys: [`k${n}`] })
+  await scenario.env.clock.settle()
+  const lost = scenario.log.segments.at(-2)?.path('.log')
+  const base = scenario.log.segments.at(-2)?.baseOffset
+  await scenario.crash((durable, _, path) => (path === lost ? new Uint8Array(0) : durable))
+  assert.is(scenario.log.writtenEndOffset, base)
+  assert.is((await scenario.append({ keys: ['k'] })).baseOffset, base)
+})

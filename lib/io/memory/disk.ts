@@ -52,6 +52,11 @@ export interface PowerCut {
   file(path: string): FileFate
   /** How many of the `count` changes that are not durable a directory keeps; they keep their order. */
   changesKept(path: string, count: number): number
+  /**
+   * Whether a change behind those is kept all the same: directories promise no order. Only changes that
+   * touch no name and no file of a change that is lost; without it none is kept.
+   */
+  keepsChange?(path: string): boolean
 }
 
 export interface MemoryDiskOptions {
@@ -185,15 +190,14 @@ export class MemoryDisk implements Disk {
     keep: (durable: Uint8Array, current: Uint8Array, path: string) => Uint8Array = (durable) =>
       durable,
   ): void {
-    this.#restart(
-      (file, path) => keep(file.mediumBytes(), file.content.bytes(), path),
-      () => 0,
-    )
+    this.#restart((file, path) => keep(file.mediumBytes(), file.content.bytes(), path), {
+      changesKept: () => 0,
+    })
   }
 
   /** A power cut that keeps some of what was not synced, page by page and change by change. */
   cutPower(cut: PowerCut): void {
-    this.#restart((file, path) => file.cutPower(cut.file(path)), cut.changesKept)
+    this.#restart((file, path) => file.cutPower(cut.file(path)), cut)
   }
 
   /** The process that used it was killed: its files and locks are dead, the page cache is as it was. */
@@ -204,7 +208,7 @@ export class MemoryDisk implements Disk {
 
   #restart(
     survivingBytes: (file: CachedFile, path: string) => Uint8Array,
-    changesKept: PowerCut['changesKept'],
+    cut: Pick<PowerCut, 'changesKept' | 'keepsChange'>,
   ): void {
     if (!this.#tracksDurability) throw new Error('this disk does not track what was synced')
     this.killProcess()
@@ -219,8 +223,7 @@ export class MemoryDisk implements Disk {
       survivors.set(node, survivor)
       if (node.kind === 'directory' && survivor.kind === 'directory') {
         const entries = new Map(node.durableEntries)
-        const count = changesKept(path, node.changes.length)
-        for (const change of node.changes.slice(0, count)) apply(entries, change)
+        for (const change of keptChanges(node.changes, path, cut)) apply(entries, change)
         for (const [name, child] of entries)
           survivor.entries.set(name, restore(child, `${path}/${name}`))
         survivor.durableEntries = new Map(survivor.entries)
@@ -326,6 +329,23 @@ function newDirectory(): DirectoryNode {
 
 function fileNode(bytes: Uint8Array): FileNode {
   return { kind: 'file', file: CachedFile.of(bytes) }
+}
+
+/** A change goes with those before it that share a name or a file with it: it keeps no part of them. */
+function keptChanges(
+  changes: readonly EntryChange[],
+  path: string,
+  cut: Pick<PowerCut, 'changesKept' | 'keepsChange'>,
+): EntryChange[] {
+  const kept = changes.slice(0, cut.changesKept(path, changes.length))
+  if (cut.keepsChange === undefined) return kept
+  const lost = new Set<unknown>()
+  for (const change of changes.slice(kept.length)) {
+    const touched = change.flatMap(([name, node]) => (node === undefined ? [name] : [name, node]))
+    if (!touched.some((one) => lost.has(one)) && cut.keepsChange(path)) kept.push(change)
+    else for (const one of touched) lost.add(one)
+  }
+  return kept
 }
 
 function apply(entries: Map<string, Node>, change: EntryChange): void {

@@ -4,6 +4,7 @@
  * `.txnindex.cleaned`. All of it is synced when `rewrite` resolves; nobody knows of it yet.
  */
 
+import { planted } from '../../base/planted.ts'
 import type { Offset } from '../../base/types.ts'
 import { writeFileAtomic } from '../../io/disk.ts'
 import type { Env } from '../../io/env.ts'
@@ -230,7 +231,7 @@ class SegmentRewriter {
       await writeFileAtomic(env.disk, path, encodeTransactionIndex(kept))
     }
     segment.seal()
-    await runSync(() => segment.sync())
+    if (!planted.cleanerBytesUnsynced) await runSync(() => segment.sync())
     await segment.flushIndexes({ isSynced: true })
     return {
       segment,

@@ -14,6 +14,7 @@
  * Source: apache/kafka: LocalLog.replaceSegments, LogLoader.
  */
 
+import { planted } from '../../base/planted.ts'
 import type { Env } from '../../io/env.ts'
 import type { Log } from '../log.ts'
 import type { Segment } from '../segment.ts'
@@ -30,21 +31,24 @@ export async function swapSegments(
   replacement: Segment,
 ): Promise<boolean> {
   const { directory } = log
+  const syncNames = async () => {
+    if (!planted.cleanerSwapUnsynced) await env.disk.syncDir(directory)
+  }
   // In use from here on, so that nobody opens its files while their names change.
   const isDone = await replacement.use(async () => {
-    await env.disk.syncDir(directory)
+    await syncNames()
     if (runStart(log.segments, replaced) === -1) return false
     await replacement.rename('.swap')
-    await env.disk.syncDir(directory)
+    await syncNames()
     return log.replaceSegments(replaced, replacement, async () => {
       try {
         for (const [index, segment] of replaced.entries()) {
           // The new segment has the base of the first, hence its snapshot too.
           await segment.markDeleted({ keepsSnapshot: index === 0 })
         }
-        await env.disk.syncDir(directory)
+        await syncNames()
         await replacement.rename('')
-        await env.disk.syncDir(directory)
+        await syncNames()
       } catch (error) {
         // Half renamed: only a restart knows what to do.
         log.goOffline(error instanceof Error ? error : new Error(String(error)))

@@ -317,9 +317,10 @@ export class GroupCommit {
     }
   }
 
-  /** The log is gone or closed: nothing of it is to be synced any more. */
-  forget(committer: Committer): void {
+  /** The log is closed. What it has in the journal stays there unless it `isSettled`: synced, or gone. */
+  forget(committer: Committer, { isSettled }: { isSettled: boolean }): void {
     this.#waiting.delete(committer)
+    if (!isSettled) return
     for (const dirty of this.#dirty.values()) dirty.delete(committer)
   }
 

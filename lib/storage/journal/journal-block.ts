@@ -90,6 +90,11 @@ export function journalKeyName({ topicId, partition }: JournalKey): string {
   return `${topicId}/${partition}`
 }
 
+export function journalKeyOfName(name: string): JournalKey {
+  const [topicId = '', partition] = name.split('/')
+  return { topicId, partition: Number(partition) }
+}
+
 /** Bytes of a block in its file, padding included. */
 export function blockBytesOf(entryCount: number, payloadBytes: number): number {
   const bytes = blockHeadBytes + entryCount * entryBytes + payloadBytes

@@ -189,7 +189,8 @@ class JournalReader {
       if (entry.kind === 'truncate') tail.truncate(entry.endOffset)
       else {
         const { baseOffset, endOffset, segmentBaseOffset, sizeBytes } = entry
-        const isDamaged = !block.isPayloadGood
+        // Of 0 bytes: lost before they were copied (journal-rest.ts).
+        const isDamaged = !block.isPayloadGood || sizeBytes === 0
         const range = { baseOffset, endOffset, segmentBaseOffset, sizeBytes, isDamaged }
         tail.add({ ...range, path, position })
       }
@@ -218,6 +219,17 @@ async function payloadCrc(file: DiskFile, from: number, sizeBytes: number): Prom
     at += count
   }
   return crc
+}
+
+/** Everything that counts in one file of blocks that belong to no log dir, by journalKeyName. */
+export async function readBlocks(
+  disk: Disk,
+  path: string,
+  generation: number,
+): Promise<ReadonlyMap<string, JournalTail>> {
+  const reader = new JournalReader(disk, new Uint8Array(16))
+  await reader.readFile(path, generation)
+  return reader.tails
 }
 
 /** Everything that counts in the journal of the log dir `path`; null when it has none. */

@@ -97,7 +97,10 @@ export class JournalTail {
   }
 }
 
-async function readRange(disk: Disk, { path, position, sizeBytes }: JournalRange): Promise<Buffer> {
+export async function readRange(
+  disk: Disk,
+  { path, position, sizeBytes }: JournalRange,
+): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(sizeBytes)
   const file = await disk.open(path, 'read')
   try {

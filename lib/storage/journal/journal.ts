@@ -2,13 +2,14 @@
  * The journal of a log dir: its files, its group commit, and what a crash left in it.
  *
  *   start after a crash: `read` -> each log takes its `tailOf` (recovery.ts) -> recovery points are
- *     checkpointed -> `begin`: the files may be used again
+ *     checkpointed -> `begin`: the files may be used again; what they hold of logs that could not be
+ *     loaded is kept beside those logs before (journal-rest.ts)
  *   clean stop: every log is synced and closed -> `close` removes the files -> the clean mark
  *
  * - A segment is cut only at a torn place that the journal can fill, or that nobody was told of.
  * - After a clean mark a journal counts for nothing: the mark is written when it is gone.
- * - A log that lacks records which the journal proves to have been synced is damaged, with the end
- *   that the journal knew as its recovery point: so it stays when the journal is used again.
+ * - A log that lacks records which the journal proves to have been synced is damaged. What the journal
+ *   has of it is kept, so it stays damaged, and is repaired, when the journal is used again.
  */
 
 import { uuidToBytes } from '../../base/uuid.ts'
@@ -18,10 +19,12 @@ import { hasErrorCode } from '../../io/disk.ts'
 import type { Env } from '../../io/env.ts'
 import { DataDirectoryError } from '../data-directory.ts'
 import { asError } from '../disk-failure.ts'
+import type { LogState } from '../log-state.ts'
 import { GroupCommit } from './group-commit.ts'
-import { type JournalKey, journalKeyName } from './journal-block.ts'
+import { type JournalKey, journalKeyName, journalKeyOf, journalKeyOfName } from './journal-block.ts'
 import { JournalFiles, journalDirectory, removeJournal } from './journal-files.ts'
 import { ForeignJournalError, type JournalContents, readJournal } from './journal-reader.ts'
+import { keepRest, removeRests } from './journal-rest.ts'
 import type { JournalTail } from './journal-tail.ts'
 
 export type JournalConfig = Pick<
@@ -45,6 +48,8 @@ export class Journal {
   readonly #options: JournalOptions
   readonly #files: JournalFiles
   #contents: JournalContents | null = null
+  /** Logs that were loaded, or could not be. */
+  #loaded: LogState[] = []
 
   constructor(options: JournalOptions) {
     this.#options = options
@@ -100,9 +105,14 @@ export class Journal {
     for (const where of found.damage) env.log.error('journal.damaged', { where })
   }
 
-  /** Whether a crash left anything that logs may take. */
+  /** The log of `state` has taken its `tailOf`, or could not be loaded. */
+  loaded(state: LogState): void {
+    if (this.#contents !== null || state.hasRest) this.#loaded.push(state)
+  }
+
+  /** Whether a crash left anything that logs may have taken. */
   get hasTails(): boolean {
-    return this.#contents !== null
+    return this.#contents !== null || this.#loaded.length > 0
   }
 
   /** What a crash left of a log; null when there is nothing. */
@@ -110,13 +120,42 @@ export class Journal {
     return (key && this.#contents?.tails.get(journalKeyName(key))) ?? null
   }
 
-  /** All that `tailOf` gave is synced in the segments, and the recovery points are checkpointed. */
+  /**
+   * All that `tailOf` gave to logs that could be loaded is synced in the segments, and the recovery
+   * points are checkpointed. What the others did not take is kept for them before files are used again.
+   */
   async begin(): Promise<void> {
+    const { disk } = this.#options.env
     const found = this.#contents
+    const states = this.#loaded
+    if (found !== null) await this.#keepRests(found, states)
+    for (const { directory, hasRest, failure } of states) {
+      if (hasRest && failure === null) await removeRests(disk, directory)
+    }
     this.#contents = null
+    this.#loaded = []
     if (found === null) return
     this.commits.sequence = found.lastSequence
     await this.#files.takeOver(found.generations)
+  }
+
+  async #keepRests(found: JournalContents, states: readonly LogState[]): Promise<void> {
+    const { env } = this.#options
+    const keys = states.map((state) => journalKeyOf(state))
+    const owned = new Set(keys.map((key) => key && journalKeyName(key)))
+    for (const { directory, topicId, topicPartition, failure } of states) {
+      if (failure === null) continue
+      const { partition } = topicPartition
+      for (const [name, journal] of found.tails) {
+        const key = journalKeyOfName(name)
+        // Without its topic id a log may be any that is not here under another name.
+        const isOwn = topicId === null ? !owned.has(name) : topicId === key.topicId
+        if (!isOwn || key.partition !== partition) continue
+        await keepRest(env, directory, { key, journal })
+        const { endOffset } = journal
+        env.log.warn('journal.rest.kept', { directory, topicId: key.topicId, endOffset })
+      }
+    }
   }
 
   /** After all logs are closed. With `isClean` the files go: nothing in them is needed any more. */
