@@ -350,9 +350,11 @@ function isNext(loading: Loading, segment: Segment, following: Segment): boolean
   const { endOffset, recoveryPoint, config } = loading
   if (following.baseOffset === endOffset) return true
   if (!config['cleanup.policy'].includes('compact')) return false
-  // Compaction may have taken the last records of a segment. One that is empty beyond what was synced
-  // lost its bytes with the power: what follows it nobody was told of.
-  const isLost = segment.writtenBytes === 0 && following.baseOffset > recoveryPoint
+  // Apache Kafka's compaction may have taken the last records of a segment; ours keeps its end (cleaner/).
+  // So beyond what was synced a gap is bytes that went with the power, and what follows it nobody was
+  // told of; but not when the directory is just adopted, or the checkpoint that says so is gone.
+  const isOurs = loading.knowsStart === true && recoveryPoint > 0
+  const isLost = following.baseOffset > recoveryPoint && (isOurs || segment.writtenBytes === 0)
   return following.baseOffset > endOffset && !isLost
 }
 

@@ -375,3 +375,17 @@ test('a compacted log ends where a segment lost its bytes with the power: that i
   assert.is(scenario.log.writtenEndOffset, base)
   assert.is((await scenario.append({ keys: ['k'] })).baseOffset, base)
 })
+
+test('nor is it one where a segment lost its last batches beyond what was synced', async () => {
+  const compact = { 'cleanup.policy': ['compact'], 'internal.segment.bytes': 220 } as const
+  const scenario = await new Scenario(compact).open()
+  await scenario.append({ keys: ['synced'] })
+  await scenario.reopen()
+  for (let n = 0; n < 8; n++) await scenario.append({ keys: [`k${n}`] })
+  await scenario.env.clock.settle()
+  const cut = scenario.log.segments.at(-2)
+  const lost = cut?.path('.log')
+  const oneBatch = (bytes: Uint8Array) => bytes.subarray(0, Buffer.from(bytes).readInt32BE(8) + 12)
+  await scenario.crash((durable, current, path) => (path === lost ? oneBatch(current) : durable))
+  assert.is(scenario.log.writtenEndOffset, (cut?.baseOffset ?? 0) + 1)
+})
