@@ -3,6 +3,7 @@
 import { DeleteRecords } from '../../../lib/protocol/apis/delete-records.ts'
 import { ListOffsets } from '../../../lib/protocol/apis/list-offsets.ts'
 import { OffsetForLeaderEpoch } from '../../../lib/protocol/apis/offset-for-leader-epoch.ts'
+import { pause } from '../support/checks.ts'
 import { batch } from './batches.ts'
 import { baseTime } from './compare.ts'
 import type { Peer } from './peer.ts'
@@ -37,7 +38,10 @@ async function prepare(peer: Peer): Promise<void> {
   await peer.create('offsets-stamped', {
     configs: { ...configs, 'message.timestamp.type': 'LogAppendTime' },
   })
-  await peer.produce('offsets-stamped', [batch(['a', 'b']), batch(['c'])])
+  await peer.produce('offsets-stamped', [batch(['a', 'b'])])
+  // In one millisecond the first of the two would be the latest.
+  await pause(5)
+  await peer.produce('offsets-stamped', [batch(['c'])])
 }
 
 /** One partition at one time. */
