@@ -1,14 +1,14 @@
 /**
  * The machine's file system. Files are opened without following a symbolic link in the last place
  * (O_NOFOLLOW) and created for their owner only. `append` and `writeAt` go out as one writev;
- * short writes are continued. `sync` is fdatasync: bytes and size, not the times. Small reads and
+ * short writes are continued. `sync` is fdatasync: bytes and size, not the times. Small
  * writes are done in the calling thread while that is quick (small-operations.ts).
  *
  * Many logs may want a small file for a moment at the same time. Whoever finds no handle left
  * (EMFILE) waits for one to be closed and tries again, for `handleWaitMs` at most.
  */
 
-import { constants, promises as fs, readSync, writevSync } from 'node:fs'
+import { constants, promises as fs, writevSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -63,9 +63,13 @@ class NodeFile implements DiskFile {
     let filled = 0
     while (filled < target.length) {
       const length = target.length - filled
-      const count = small.fits(length)
-        ? small.run(() => readSync(this.#handle.fd, target, filled, length, position + filled))
-        : (await this.#handle.read(target, filled, length, position + filled)).bytesRead
+      // Never in this thread: replies of readers that catch up would pile up before they leave.
+      const { bytesRead: count } = await this.#handle.read(
+        target,
+        filled,
+        length,
+        position + filled,
+      )
       if (count === 0) break
       filled += count
     }
