@@ -13,9 +13,8 @@
 
 import type { Offset } from '../base/types.ts'
 import type { Disk } from '../io/disk.ts'
-import { lastOffsetOf } from '../record/batch.ts'
-import { walkHeaders } from './scan.ts'
 import { fileSuffix, parseSegmentFileName, type SegmentFileName } from './segment-files.ts'
+import { walkToEnd } from './segment-gaps.ts'
 
 type Found = SegmentFileName & { readonly name: string }
 
@@ -83,12 +82,7 @@ async function removeReplaced(
 async function endOfFile(disk: Disk, path: string, baseOffset: Offset): Promise<Offset> {
   const file = await disk.open(path, 'read')
   try {
-    let end = baseOffset
-    await walkHeaders(file, { from: 0, to: await file.size() }, (header) => {
-      end = lastOffsetOf(header) + 1
-      return false
-    })
-    return end
+    return (await walkToEnd(file, { from: 0, to: await file.size() }, baseOffset)).end
   } finally {
     await file.close()
   }
