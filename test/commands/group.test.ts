@@ -134,8 +134,8 @@ test('the plan as JSON can be edited and fed back, by file and by pipe', async (
   first.new = 50
   const edited = JSON.stringify(plan)
   const files = new MemoryDisk()
-  await files.mkdir('/work')
-  const file = await files.open('/work/plan.json', 'create')
+  await files.mkdir('/here')
+  const file = await files.open('/here/plan.json', 'create')
   await file.writeAt([Buffer.from(edited)], 0)
   await file.close()
   const after = ['orders\t0\t0\t50\t50\t-', 'orders\t1\t4\t6\t2\t-']

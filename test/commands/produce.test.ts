@@ -133,10 +133,10 @@ test('a terminal is told what is read', async () => {
 
 test('files are read like cat, one record each with --file-per-message', async () => {
   const files = new MemoryDisk()
-  await write(files, '/work/a.txt', 'a1\na2')
-  await write(files, '/work/b.txt', 'b1\n')
+  await write(files, '/here/a.txt', 'a1\na2')
+  await write(files, '/here/b.txt', 'b1\n')
   const [lines, whole] = [fresh(), fresh()]
-  await ottla(['produce', lines, 'a.txt', '-', '/work/b.txt'], { files, stdin: 'in\n' })
+  await ottla(['produce', lines, 'a.txt', '-', '/here/b.txt'], { files, stdin: 'in\n' })
   assert.is(await stored(lines), 'NULL|a1|\nNULL|a2|\nNULL|in|\nNULL|b1|\n')
   const named = ['-k', '%f', '-H', 'file=<%f>', '-H', 'sum=@b.txt']
   await ottla(['produce', whole, '--file-per-message', ...named, 'a.txt', 'b.txt'], { files })
@@ -147,7 +147,7 @@ test('files are read like cat, one record each with --file-per-message', async (
 })
 
 async function write(files: MemoryDisk, path: string, text: string): Promise<void> {
-  await files.mkdir('/work')
+  await files.mkdir('/here')
   const file = await files.open(path, 'create')
   await file.append([Buffer.from(text)])
   await file.close()

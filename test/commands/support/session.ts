@@ -166,7 +166,7 @@ function contextOf(
     },
     log: unused,
     read: (path) => memoryFile(around.files ?? new MemoryDisk(), path),
-    path: (given) => (given.startsWith('/') ? given : `/work/${given}`),
+    path: (given) => (given.startsWith('/') ? given : `/here/${given}`),
     variable: () => undefined,
   }
 }
