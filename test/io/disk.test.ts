@@ -9,7 +9,7 @@ import {
   readFile,
   writeFileAtomic,
 } from '../../lib/io/disk.ts'
-import { MemoryDisk, nativeError } from '../../lib/io/memory/disk.ts'
+import { MemoryDisk, nativeError, type PowerCut } from '../../lib/io/memory/disk.ts'
 import { nodeDisk } from '../../lib/io/node/disk.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
 
@@ -200,6 +200,25 @@ test('after a sync that failed the bytes are read, and never written unless writ
   assert.is(runs((await readFile(disk, '/d/f')) ?? new Uint8Array(0)), 'a8192 c1 b4095 01808')
 })
 
+/** `/d` with the file `a`, both durable. */
+async function withOneFile(): Promise<MemoryDisk> {
+  const disk = new MemoryDisk({ tracksDurability: true })
+  await disk.mkdir('/d')
+  await disk.syncDir('/')
+  await disk.open('/d/a', 'create')
+  await disk.syncDir('/d')
+  return disk
+}
+
+/** Cuts the power with all bytes of files lost that were not synced; gives the names left in `/d`. */
+async function namesAfterCut(
+  disk: MemoryDisk,
+  directory: Pick<PowerCut, 'changesKept' | 'keepsChange'>,
+): Promise<string[]> {
+  disk.cutPower({ file: () => ({ page: () => 'lost', keepsSize: false }), ...directory })
+  return (await disk.list('/d')).map(({ name }) => name)
+}
+
 test('a power cut keeps the first changes of a directory, and loses the rest', async () => {
   for (const [kept, names] of [
     [0, ['a']],
@@ -207,22 +226,11 @@ test('a power cut keeps the first changes of a directory, and loses the rest', a
     [2, ['b', 'c']],
     [3, ['b']],
   ] as const) {
-    const disk = new MemoryDisk({ tracksDurability: true })
-    await disk.mkdir('/d')
-    await disk.syncDir('/')
-    await disk.open('/d/a', 'create')
-    await disk.syncDir('/d')
+    const disk = await withOneFile()
     await disk.open('/d/b', 'create')
     await disk.rename('/d/a', '/d/c')
     await disk.remove('/d/c')
-    disk.cutPower({
-      file: () => ({ page: () => 'lost', keepsSize: false }),
-      changesKept: () => kept,
-    })
-    assert.equal(
-      (await disk.list('/d')).map(({ name }) => name),
-      names,
-    )
+    assert.equal(await namesAfterCut(disk, { changesKept: () => kept }), names)
   }
 })
 
@@ -237,11 +245,7 @@ test('a power cut may keep changes of a directory out of order, but no half of w
       ['a', 'b.swap'],
     ],
   ] as const) {
-    const disk = new MemoryDisk({ tracksDurability: true })
-    await disk.mkdir('/d')
-    await disk.syncDir('/')
-    await disk.open('/d/a', 'create')
-    await disk.syncDir('/d')
+    const disk = await withOneFile()
     await disk.open('/d/b', 'create')
     await disk.rename('/d/b', '/d/b.swap')
     await disk.remove('/d/a')
@@ -250,18 +254,11 @@ test('a power cut may keep changes of a directory out of order, but no half of w
     const asked = ['create b', 'rename b', 'remove a', 'create c'].filter(
       (change) => change !== 'rename b' || !lost.some((one) => one === 'create b'),
     )
-    disk.cutPower({
-      file: () => ({ page: () => 'lost', keepsSize: false }),
-      changesKept: () => 0,
-      keepsChange: () => {
-        const change = asked.shift()
-        return !lost.some((one) => one === change)
-      },
-    })
-    assert.equal(
-      (await disk.list('/d')).map(({ name }) => name),
-      names,
-    )
+    const keepsChange = () => {
+      const change = asked.shift()
+      return !lost.some((one) => one === change)
+    }
+    assert.equal(await namesAfterCut(disk, { changesKept: () => 0, keepsChange }), names)
   }
 })
 

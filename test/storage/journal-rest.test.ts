@@ -25,6 +25,15 @@ async function withTails(): Promise<JournalWorld> {
   return world
 }
 
+/** From now on no segment of that log can be synced: the disk is full. */
+function failSegmentSyncs(world: JournalWorld, name: string): void {
+  const path = world.log(name).directory
+  world.hinders = (operation, file) =>
+    operation === 'sync' && isSegment(file) && file.startsWith(path)
+      ? nativeError('ENOSPC', operation, file)
+      : undefined
+}
+
 /** The journal goes round, so that nothing of what it held before is left in it. */
 async function goRound(world: JournalWorld, name: string): Promise<void> {
   const journal = async () => [...(await world.journalFiles()).keys()]
@@ -223,11 +232,7 @@ test('names of kept records are no name of Kafka', async () => {
 
 test('a log whose sync failed for lack of space is not left behind by a clean stop', async () => {
   const world = await withTails()
-  const path = world.log('a').directory
-  world.hinders = (operation, file) =>
-    operation === 'sync' && isSegment(file) && file.startsWith(path)
-      ? nativeError('ENOSPC', operation, file)
-      : undefined
+  failSegmentSyncs(world, 'a')
   await world.dir.commits.checkpoint()
   assert.ok(world.log('a').failure !== null, 'the log is offline')
   assert.is(world.dir.failure, null)
@@ -246,11 +251,7 @@ test('nor is a log that is offline for another reason', async () => {
 
 test('the journal keeps what a log that went offline by itself did not sync', async () => {
   const world = await withTails()
-  const path = world.log('a').directory
-  world.hinders = (operation, file) =>
-    operation === 'sync' && isSegment(file) && file.startsWith(path)
-      ? nativeError('ENOSPC', operation, file)
-      : undefined
+  failSegmentSyncs(world, 'a')
   for (let round = 0; round < 300; round++) {
     await world.round(`round ${round}`, others)
     if (round % 10 === 0) await world.dir.commits.checkpoint()

@@ -2,7 +2,12 @@
 
 import { joinChunks } from '../../../lib/base/bytes.ts'
 import type { MemoryEnv } from '../../../lib/io/memory/env.ts'
-import { type BatchHeader, batchAt, splitBatches } from '../../../lib/record/batch.ts'
+import {
+  type BatchHeader,
+  batchAt,
+  type RecordBatch,
+  splitBatches,
+} from '../../../lib/record/batch.ts'
 import { BatchBuilder } from '../../../lib/record/builder.ts'
 import type { Codec } from '../../../lib/record/compression.ts'
 import { readRecords } from '../../../lib/record/record.ts'
@@ -117,6 +122,27 @@ export class CleaningScenario extends Scenario {
 
   async batches(): Promise<BatchHeader[]> {
     const headers: BatchHeader[] = []
+    for await (const { header } of this.#stored()) headers.push(header)
+    return headers
+  }
+
+  async rows(): Promise<Row[]> {
+    const rows: Row[] = []
+    for await (const batch of this.#stored()) {
+      for (const record of readRecords(batch, { maxBytes: 10_000_000 })) {
+        rows.push({
+          offset: record.offset,
+          key: record.key && Buffer.from(record.key).toString(),
+          value: record.value && Buffer.from(record.value).toString(),
+          timestamp: Number(record.timestamp),
+        })
+      }
+    }
+    return rows
+  }
+
+  /** The batches of the log, as a reader gets them. */
+  async *#stored(): AsyncGenerator<RecordBatch> {
     for (let offset = this.log.logStartOffset; offset < this.log.writtenEndOffset; ) {
       const read = await this.log.read(offset, {
         maxBytes: 1_000_000,
@@ -127,37 +153,9 @@ export class CleaningScenario extends Scenario {
       read.release()
       const last = found.at(-1)
       if (last === undefined) break
-      headers.push(...found.map(({ header }) => header))
+      yield* found
       offset = last.header.baseOffset + last.header.lastOffsetDelta + 1
     }
-    return headers
-  }
-
-  async rows(): Promise<Row[]> {
-    const rows: Row[] = []
-    for (let offset = this.log.logStartOffset; offset < this.log.writtenEndOffset; ) {
-      const read = await this.log.read(offset, {
-        maxBytes: 100_000,
-        minOneBatch: true,
-        endOffset: this.log.writtenEndOffset,
-      })
-      const found = splitBatches([Buffer.from(joinChunks(read.records))])
-      read.release()
-      const last = found.at(-1)
-      if (last === undefined) break
-      for (const batch of found) {
-        for (const record of readRecords(batch, { maxBytes: 10_000_000 })) {
-          rows.push({
-            offset: record.offset,
-            key: record.key && Buffer.from(record.key).toString(),
-            value: record.value && Buffer.from(record.value).toString(),
-            timestamp: Number(record.timestamp),
-          })
-        }
-      }
-      offset = last.header.baseOffset + last.header.lastOffsetDelta + 1
-    }
-    return rows
   }
 
   /**
