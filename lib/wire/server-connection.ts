@@ -57,6 +57,8 @@ export interface ConnectionLimits {
   readonly heldBytesMax: number
   /** Reply bytes given to the system or waiting; above it no further request is started. */
   readonly unsentBytesMax: number
+  /** The same in replies: each costs memory beside its bytes, small ones far more than those. */
+  readonly unsentRepliesMax: number
   /** Without any reply byte leaving for this long, the peer is taken for dead. */
   readonly stalledMsMax: number
   /** For a started frame to complete, plus a second per `frameBytesPerSecondMin` received. */
@@ -69,6 +71,7 @@ export const connectionLimits: ConnectionLimits = {
   pipelinedMax: 256,
   heldBytesMax: 32 * 1024 * 1024,
   unsentBytesMax: 1024 * 1024,
+  unsentRepliesMax: 256,
   stalledMsMax: 60_000,
   frameMsMax: 30_000,
   frameBytesPerSecondMin: 16 * 1024,
@@ -130,6 +133,8 @@ export class ServerConnection implements BudgetWaiter, ParkedHolder {
   #finishedBytes = 0
   #outgoingBytes = 0
   #inFlightBytes = 0
+  /** Finished, and not yet taken by the system as a whole. */
+  #unsentReplies = 0
   #isPaused = false
   #isPumping = false
   #peerEnded = false
@@ -254,8 +259,7 @@ export class ServerConnection implements BudgetWaiter, ParkedHolder {
   }
 
   #mayStart(): boolean {
-    const { isOpen, limits } = this.#owner
-    return isOpen && !this.#isClosed && this.#unsentBytes() < limits.unsentBytesMax
+    return this.#owner.isOpen && !this.#isClosed && this.#hasRoomForReplies()
   }
 
   #start(frame: Chunks, runsAlone: boolean): void {
@@ -298,6 +302,7 @@ export class ServerConnection implements BudgetWaiter, ParkedHolder {
     if (reply !== null) {
       const replyBytes = chunksSize(reply.chunks)
       this.#finishedBytes += replyBytes
+      this.#unsentReplies++
       this.#owner.onReplyBytes(replyBytes)
     }
     this.#owner.flushLater(this)
@@ -360,18 +365,26 @@ export class ServerConnection implements BudgetWaiter, ParkedHolder {
     while (this.#outgoingBytes > 0 && this.#inFlightBytes < sliceMax) {
       const slice: Uint8Array[] = []
       const finished: (() => void)[] = []
-      const sizeBytes = this.#takeSlice(sliceMax, slice, finished)
+      const { sizeBytes, replies } = this.#takeSlice(sliceMax, slice, finished)
       this.#outgoingBytes -= sizeBytes
       this.#inFlightBytes += sizeBytes
       this.#stream.write(slice, () => {
         for (const afterSent of finished) afterSent()
+        this.#unsentReplies -= replies
         this.#onFlushed(sizeBytes)
       })
     }
   }
 
-  /** Fills `slice` from the front of #outgoing; `finished` gets the callbacks of replies that end in it. */
-  #takeSlice(sliceMax: number, slice: Uint8Array[], finished: (() => void)[]): number {
+  /**
+   * Fills `slice` from the front of #outgoing; `finished` gets the callbacks of the replies that end
+   * in it. Gives its size and how many those are.
+   */
+  #takeSlice(
+    sliceMax: number,
+    slice: Uint8Array[],
+    finished: (() => void)[],
+  ): { sizeBytes: number; replies: number } {
     let sizeBytes = 0
     let complete = 0
     for (const outgoing of this.#outgoing) {
@@ -387,7 +400,7 @@ export class ServerConnection implements BudgetWaiter, ParkedHolder {
       if (outgoing.afterSent) finished.push(outgoing.afterSent)
     }
     this.#outgoing.splice(0, complete)
-    return sizeBytes
+    return { sizeBytes, replies: complete }
   }
 
   #onFlushed(sizeBytes: number): void {
@@ -403,14 +416,14 @@ export class ServerConnection implements BudgetWaiter, ParkedHolder {
 
   #updateReading(): void {
     if (this.#isClosed) return
-    const { pipelinedMax, heldBytesMax, unsentBytesMax } = this.#owner.limits
+    const { pipelinedMax, heldBytesMax } = this.#owner.limits
     const hasQueued = this.#waiting.length > 0 || this.#running > 0
     const heldBytes = this.#waitingFrameBytes + this.#runningBytes + this.#partialBytes
     // While draining, what comes is read and thrown away: only so is the peer's end noticed.
     const mayRead =
       this.#isDraining ||
       (this.#waiting.length + this.#running < pipelinedMax &&
-        this.#unsentBytes() < unsentBytesMax &&
+        this.#hasRoomForReplies() &&
         (heldBytes < heldBytesMax || !hasQueued) &&
         this.#owner.budget.mayRead(this))
     if (mayRead === !this.#isPaused) return
@@ -462,6 +475,11 @@ export class ServerConnection implements BudgetWaiter, ParkedHolder {
   #forgetWaiting(frame: Chunks): void {
     this.#waitingFrameBytes -= frameBytes(frame)
     this.#owner.budget.release(frameBytes(frame))
+  }
+
+  #hasRoomForReplies(): boolean {
+    const { unsentBytesMax, unsentRepliesMax } = this.#owner.limits
+    return this.#unsentBytes() < unsentBytesMax && this.#unsentReplies < unsentRepliesMax
   }
 
   #unsentBytes(): number {

@@ -215,6 +215,19 @@ test('a slow reader gets no further requests started, and its memory stays bound
   assert.is(script.sent.length, 50)
 })
 
+test('a slow reader of small replies is stopped by their number', async () => {
+  const { env, script, acceptor, connect } = await world({ unsentRepliesMax: 10 })
+  const peer = await connect()
+  peer.stream.pause()
+  peer.stream.write(Array.from({ length: 50 }, (_, index) => frame(`!b${index}`)))
+  await env.clock.settle()
+  assert.is(script.started.length, 10)
+  peer.stream.resume()
+  await env.clock.settle()
+  assert.is(peer.replies().length, 50)
+  assert.is(acceptor.replyBytes, 0)
+})
+
 test('a large reply leaves in slices', async () => {
   const { env, script, connect } = await world({ unsentBytesMax: 1000 })
   script.replyBytes = 3500
