@@ -3,27 +3,56 @@ import { assert, suite } from '../support/suite.ts'
 
 const test = suite('small operations')
 
-test('small ones are done at once, until one was slow; then again after a second', () => {
+/** Operations that take as long as they say, in a turn that ends when the test says so. */
+function world() {
   let nowMs = 0
-  const small = new SmallOperations(() => nowMs)
+  const afterTurn: (() => void)[] = []
+  const small = new SmallOperations(
+    () => nowMs,
+    (fn) => afterTurn.push(fn),
+  )
+  return {
+    small,
+    takes: (ms: number) => small.run(() => (nowMs += ms)),
+    pass: (ms: number) => (nowMs += ms),
+    endTurn: () => {
+      for (const fn of afterTurn.splice(0)) fn()
+    },
+  }
+}
+
+test('small ones are done at once, until one was slow; then again after a second', () => {
+  const { small, takes, pass, endTurn } = world()
   assert.is(small.fits(smallBytesMax), true)
   assert.is(small.fits(smallBytesMax + 1), false)
-  const takes = (ms: number) => small.run(() => (nowMs += ms))
   takes(1.9)
+  endTurn()
   assert.is(small.fits(1), true)
   takes(2)
+  endTurn()
   assert.is(small.fits(1), false)
-  nowMs += 999
+  pass(999)
   assert.is(small.fits(1), false)
-  nowMs += 1
+  pass(1)
   assert.is(small.fits(1), true)
 })
 
+test('one after the other, they leave the turn to others', () => {
+  const { small, takes, endTurn } = world()
+  for (let turn = 0; turn < 3; turn++) {
+    takes(0.6)
+    assert.is(small.fits(1), true)
+    takes(0.6)
+    assert.is(small.fits(1), false)
+    endTurn()
+    assert.is(small.fits(1), true)
+  }
+})
+
 test('one that throws is timed too, and throws', () => {
-  let nowMs = 0
-  const small = new SmallOperations(() => nowMs)
+  const { small, pass } = world()
   const fail = () => {
-    nowMs += 5
+    pass(5)
     throw new Error('EIO')
   }
   assert.throws(() => small.run(fail), /EIO/)
