@@ -19,7 +19,7 @@ import {
 } from './producer-state.ts'
 import { scanBatches } from './scan.ts'
 import type { Segment } from './segment.ts'
-import { fileSuffix, parseSegmentFileName } from './segment-files.ts'
+import { fileSuffix, parseSegmentFileName, segmentFileName } from './segment-files.ts'
 
 export interface ProducerRecovery {
   readonly disk: Disk
@@ -37,8 +37,9 @@ const refillBytes = 256 * 1024
 /** Fills `producers` with the state at `endOffset`, and removes snapshots that cannot be used. */
 export async function rebuildProducers(recovery: ProducerRecovery): Promise<void> {
   const { segments, producers, endOffset, nowMs } = recovery
-  const from = await loadSnapshot(recovery)
-  await removeOldSnapshots(recovery, from)
+  const snapshots = await snapshotOffsets(recovery)
+  const from = await loadSnapshot(recovery, snapshots)
+  await removeOldSnapshots(recovery, snapshots, from)
   if (from >= 0) await refillWindows(recovery, from)
   if (from === endOffset || (planted.snapshotStale && from >= 0)) return
   for (const [index, segment] of segments.entries()) {
@@ -55,13 +56,12 @@ export async function rebuildProducers(recovery: ProducerRecovery): Promise<void
   }
 }
 
-/** Restores the newest usable snapshot; gives its offset, -1 without one. */
-async function loadSnapshot({
+/** Of the snapshots that are not beyond the end, the newest first; removes the others. */
+async function snapshotOffsets({
   disk,
   directory,
-  producers,
   endOffset,
-}: ProducerRecovery): Promise<Offset> {
+}: ProducerRecovery): Promise<Offset[]> {
   const offsets: Offset[] = []
   for (const { name } of await disk.list(directory)) {
     const parsed = parseSegmentFileName(name)
@@ -69,8 +69,20 @@ async function loadSnapshot({
     if (parsed.baseOffset > endOffset) await disk.remove(`${directory}/${name}`)
     else offsets.push(parsed.baseOffset)
   }
-  for (const offset of offsets.sort((a, b) => b - a)) {
-    const path = `${directory}/${String(offset).padStart(20, '0')}${fileSuffix.snapshot}`
+  return offsets.sort((a, b) => b - a)
+}
+
+function snapshotPath(directory: string, offset: Offset): string {
+  return `${directory}/${segmentFileName(offset, fileSuffix.snapshot)}`
+}
+
+/** Restores the newest usable snapshot; gives its offset, -1 without one. */
+async function loadSnapshot(
+  { disk, directory, producers }: ProducerRecovery,
+  offsets: readonly Offset[],
+): Promise<Offset> {
+  for (const offset of offsets) {
+    const path = snapshotPath(directory, offset)
     try {
       const bytes = await readFile(disk, path)
       if (bytes === null) continue
@@ -87,15 +99,12 @@ async function loadSnapshot({
 /** Of the older snapshots only those at the start of a segment are of use. */
 async function removeOldSnapshots(
   { disk, directory, segments }: ProducerRecovery,
+  offsets: readonly Offset[],
   newest: Offset,
 ): Promise<void> {
   const bases = new Set(segments.map(({ baseOffset }) => baseOffset))
-  for (const { name } of await disk.list(directory)) {
-    const parsed = parseSegmentFileName(name)
-    if (parsed?.suffix !== fileSuffix.snapshot || parsed.mark !== '') continue
-    if (parsed.baseOffset < newest && !bases.has(parsed.baseOffset)) {
-      await disk.remove(`${directory}/${name}`)
-    }
+  for (const offset of offsets) {
+    if (offset < newest && !bases.has(offset)) await disk.remove(snapshotPath(directory, offset))
   }
 }
 

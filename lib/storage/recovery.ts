@@ -92,6 +92,8 @@ interface Loading extends LoadOptions {
   recoveryPoint: Offset
   readonly segments: Segment[]
   epochs: LeaderEpochCache
+  /** The file of the epochs as it was found; null without one that can be read. */
+  epochsFound: Uint8Array | null
   endOffset: Offset
   /** Where in the segment scanned last the recovery point lies: what follows may not be on the medium. */
   unsurePosition: number
@@ -103,6 +105,7 @@ export async function loadLog(options: LoadOptions): Promise<LogState> {
     ...options,
     segments: [],
     epochs: new LeaderEpochCache(),
+    epochsFound: null,
     endOffset: 0,
     unsurePosition: 0,
     hasRest: false,
@@ -297,7 +300,9 @@ async function recoverTail(loading: Loading): Promise<void> {
       recoveryPoint: isWhole && !isLast ? 0 : recoveryPoint,
     })
     if (verdict === 'whole') {
-      // After a kill the bytes may only be in the page cache.
+      // After a kill the bytes may only be in the page cache, and so may the name of a new segment.
+      const isNew = segment.baseOffset > 0 && segment.baseOffset >= recoveryPoint
+      if (isNew) await host.env.disk.syncDir(directory)
       if (planted.failedPagesBelieved) await segment.sync()
       else await segment.rewriteFrom(loading.unsurePosition)
       continue
@@ -501,6 +506,7 @@ async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
   const { host, directory } = loading
   try {
     const bytes = await readFile(host.env.disk, `${directory}/${leaderEpochFile}`)
+    loading.epochsFound = bytes
     if (bytes !== null && bytes.length > 0) return decodeLeaderEpochs(bytes)
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
@@ -535,16 +541,11 @@ async function settleEpochs(loading: Loading, logStartOffset: Offset): Promise<v
   ) {
     loading.epochs = new LeaderEpochCache(await epochsOfBatches(loading))
   }
-  const { epochs } = loading
+  const { epochs, epochsFound } = loading
   epochs.truncateFromStart(logStartOffset)
-  const path = `${directory}/${leaderEpochFile}`
   const after = encodeLeaderEpochs(epochs.entries)
-  const before = await readFile(host.env.disk, path).catch((error: unknown) => {
-    if (error instanceof DecodeError) return null
-    throw error
-  })
-  if (before !== null && Buffer.compare(before, after) === 0) return
-  await writeFileAtomic(host.env.disk, path, after)
+  if (epochsFound !== null && Buffer.compare(epochsFound, after) === 0) return
+  await writeFileAtomic(host.env.disk, `${directory}/${leaderEpochFile}`, after)
 }
 
 /** Makes the directory and files of a new, empty log. The log dir itself has to be synced after it. */

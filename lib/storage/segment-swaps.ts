@@ -27,7 +27,8 @@ export async function finishFileChanges(disk: Disk, directory: string): Promise<
     await disk.rename(`${directory}/${name}`, `${directory}/${name.slice(0, -'.swap'.length)}`)
   }
   if (swaps.length > 0) await disk.syncDir(directory)
-  await removeLoneIndexes(disk, directory)
+  const isChanged = found.some(({ mark }) => mark !== '')
+  await removeLoneIndexes(disk, directory, isChanged ? await filesOf(disk, directory) : found)
 }
 
 async function filesOf(disk: Disk, directory: string): Promise<Found[]> {
@@ -89,8 +90,11 @@ async function endOfFile(disk: Disk, path: string, baseOffset: Offset): Promise<
 }
 
 /** Index files without a log file. */
-async function removeLoneIndexes(disk: Disk, directory: string): Promise<void> {
-  const found = await filesOf(disk, directory)
+async function removeLoneIndexes(
+  disk: Disk,
+  directory: string,
+  found: readonly Found[],
+): Promise<void> {
   const logs = new Set(
     found.filter(({ suffix }) => suffix === fileSuffix.log).map(({ baseOffset }) => baseOffset),
   )

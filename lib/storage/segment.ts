@@ -340,16 +340,22 @@ export class Segment implements Pooled {
   async sync(): Promise<void> {
     const bytes = this.writtenBytes
     await this.use((file) => file.sync())
+    this.#noteSynced(bytes)
+  }
+
+  #noteSynced(bytes: number): void {
     this.syncedBytes = Math.max(this.syncedBytes, bytes)
     this.durableBytes = Math.max(this.durableBytes, bytes)
   }
 
   /**
    * Makes durable what a process before this one left from `position` on, by writing it once more:
-   * after a sync that failed the pages count as clean, and a sync alone would pass over them.
+   * after a sync that failed the pages count as clean, and a sync alone would pass over them. What
+   * comes before is durable.
    */
   async rewriteFrom(position: number): Promise<void> {
     const end = this.writtenBytes
+    if (position >= end) return this.#noteSynced(end)
     const buffer = Buffer.allocUnsafeSlow(Math.min(rewriteBytes, Math.max(end - position, 0)))
     await this.use(async (file) => {
       for (let at = position; at < end; ) {
