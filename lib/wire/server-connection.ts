@@ -71,7 +71,7 @@ export const connectionLimits: ConnectionLimits = {
   pipelinedMax: 256,
   heldBytesMax: 32 * 1024 * 1024,
   unsentBytesMax: 1024 * 1024,
-  unsentRepliesMax: 256,
+  unsentRepliesMax: 64,
   stalledMsMax: 60_000,
   frameMsMax: 30_000,
   frameBytesPerSecondMin: 16 * 1024,
