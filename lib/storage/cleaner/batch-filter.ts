@@ -28,6 +28,7 @@ import {
 import { compress } from '../../record/compression.ts'
 import { RecordCursor } from '../../record/record.ts'
 import { decompressedBytesMax } from '../batch-validation.ts'
+import type { CleanerOutput } from './output.ts'
 
 /** What is decided about a batch before its records are looked at. */
 export interface BatchFate {
@@ -40,6 +41,8 @@ export interface BatchFate {
 }
 
 export interface FilterContext {
+  /** Where a changed batch is written. */
+  readonly output: CleanerOutput
   readonly nowMs: number
   readonly deleteRetentionMs: number
   /** Whether a record of data stays; `cursor` stands at it. */
@@ -64,30 +67,32 @@ export async function filterBatch(
   fate: BatchFate,
   context: FilterContext,
 ): Promise<Filtered> {
+  const { output } = context
+  const empty = () => (fate.keepsHeader ? emptyBatch(header, bytes, output) : null)
   if (fate.dropsRecords) {
-    const empty = fate.keepsHeader ? emptyBatch(header, bytes) : null
-    return { bytes: empty, recordsRead: header.recordCount, recordsKept: 0 }
+    return { bytes: empty(), recordsRead: header.recordCount, recordsKept: 0 }
   }
   const cursor = new RecordCursor(bytes, { maxBytes: decompressedBytesMax })
   const kept = await keptRecords(cursor, header, context)
   const counts = { recordsRead: header.recordCount, recordsKept: kept.count }
-  if (kept.count === 0) {
-    return { bytes: fate.keepsHeader ? emptyBatch(header, bytes) : null, ...counts }
-  }
+  if (kept.count === 0) return { bytes: empty(), ...counts }
   const mayExpire = kept.hasTombstone || fate.isSpentMarker
   const horizonMs =
     mayExpire && !hasDeleteHorizon(header.attributes)
       ? context.nowMs + context.deleteRetentionMs
       : null
   if (kept.count === header.recordCount && horizonMs === null) return { bytes, ...counts }
-  const body = horizonMs === null ? joined(cursor, kept) : rebased(cursor, kept, horizonMs)
-  return { bytes: rewritten({ header, bytes, body, horizonMs, kept }), ...counts }
+  const body =
+    horizonMs === null ? joined(cursor, kept, output) : rebased(cursor, kept, { horizonMs, output })
+  return { bytes: rewritten({ header, bytes, body, horizonMs, kept, output }), ...counts }
 }
 
-/** Records that stay: where they lie in the cursor's bytes, and their times. */
+/** Records that stay, in lists of equal length: where they lie in the cursor's bytes, and their times. */
 interface Kept {
-  readonly ranges: { start: number; end: number }[]
+  readonly starts: number[]
+  readonly ends: number[]
   readonly timestamps: (number | bigint)[]
+  sizeBytes: number
   maxTimestamp: number | bigint
   count: number
   hasTombstone: boolean
@@ -99,8 +104,10 @@ async function keptRecords(
   { keeps, breathe }: FilterContext,
 ): Promise<Kept> {
   const kept: Kept = {
-    ranges: [],
+    starts: [],
+    ends: [],
     timestamps: [],
+    sizeBytes: 0,
     maxTimestamp: -1,
     count: 0,
     hasTombstone: false,
@@ -113,9 +120,11 @@ async function keptRecords(
       if (breath !== null) await breath
     }
     if (!keeps(cursor, header)) continue
-    const { timestamp } = cursor
-    kept.ranges.push({ start: cursor.startPosition, end: cursor.endPosition })
+    const { timestamp, startPosition, endPosition } = cursor
+    kept.starts.push(startPosition)
+    kept.ends.push(endPosition)
     kept.timestamps.push(timestamp)
+    kept.sizeBytes += endPosition - startPosition
     if (kept.count === 0 || timestamp > kept.maxTimestamp) kept.maxTimestamp = timestamp
     if (cursor.valueSize < 0) kept.hasTombstone = true
     kept.count++
@@ -124,14 +133,17 @@ async function keptRecords(
 }
 
 /** The records as they are; neighbours are copied in one go. */
-function joined({ bytes }: RecordCursor, { ranges }: Kept): Buffer {
-  let size = 0
-  for (const { start, end } of ranges) size += end - start
-  const target = Buffer.allocUnsafe(size)
+function joined(
+  { bytes }: RecordCursor,
+  { starts, ends, sizeBytes }: Kept,
+  output: CleanerOutput,
+): Buffer {
+  const target = output.scratch(sizeBytes)
   let at = 0
-  let from = ranges[0]?.start ?? 0
-  for (const [index, { end }] of ranges.entries()) {
-    const next = ranges[index + 1]?.start
+  let from = starts[0] ?? 0
+  for (let index = 0; index < ends.length; index++) {
+    const end = ends[index] ?? from
+    const next = starts[index + 1]
     if (next === end) continue
     at += bytes.copy(target, at, from, end)
     from = next ?? end
@@ -142,15 +154,18 @@ function joined({ bytes }: RecordCursor, { ranges }: Kept): Buffer {
 /** What a record may grow by: its length by 4 bytes, its timestamp delta from 1 byte to 10. */
 const growthMax = 13
 
-/** The records with timestamp deltas that count from `baseTimestamp`. */
-function rebased({ bytes }: RecordCursor, kept: Kept, baseTimestamp: number): Buffer {
-  let sizeMax = 0
-  for (const { start, end } of kept.ranges) sizeMax += end - start + growthMax
-  const target = Buffer.allocUnsafe(sizeMax)
+/** The records with timestamp deltas that count from the delete horizon. */
+function rebased(
+  { bytes }: RecordCursor,
+  kept: Kept,
+  { horizonMs: baseTimestamp, output }: { horizonMs: number; output: CleanerOutput },
+): Buffer {
+  const target = output.scratch(kept.sizeBytes + kept.count * growthMax)
   const reader = new VarintReader(bytes)
   let at = 0
-  for (const [index, { start, end }] of kept.ranges.entries()) {
-    reader.position = start
+  for (let index = 0; index < kept.count; index++) {
+    const end = kept.ends[index] ?? 0
+    reader.position = kept.starts[index] ?? 0
     reader.readVarint()
     const attributes = bytes[reader.position++] ?? 0
     reader.readVarlong()
@@ -177,10 +192,11 @@ function rewritten(parts: {
   body: Uint8Array
   horizonMs: number | null
   kept: Kept
+  output: CleanerOutput
 }): Buffer {
-  const { header, bytes, kept, horizonMs } = parts
+  const { header, bytes, kept, horizonMs, output } = parts
   const stored = compress(codecOf(header.attributes), parts.body)
-  const batch = Buffer.allocUnsafe(headerSize + stored.length)
+  const batch = output.batch(headerSize + stored.length)
   bytes.copy(batch, 0, 0, headerSize)
   batch.set(stored, headerSize)
   if (horizonMs !== null) {
@@ -194,8 +210,9 @@ function rewritten(parts: {
 }
 
 /** The batch without records: no codec, no horizon, its largest timestamp as before. */
-function emptyBatch(header: BatchHeader, bytes: Buffer): Buffer {
-  const batch = Buffer.from(bytes.subarray(0, headerSize))
+function emptyBatch(header: BatchHeader, bytes: Buffer, output: CleanerOutput): Buffer {
+  const batch = output.batch(headerSize)
+  bytes.copy(batch, 0, 0, headerSize)
   const kept = attribute.logAppendTime | attribute.transactional | attribute.control
   batch.writeInt16BE(header.attributes & kept, 21)
   writeInt64(batch, 27, -1)

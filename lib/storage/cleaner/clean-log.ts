@@ -20,6 +20,7 @@ import { type TransactionIndexEntry, transactionIndexEntries } from '../transact
 import type { Cleanable } from './cleanable.ts'
 import { hashKeyBytes } from './key-hash.ts'
 import { OffsetMap } from './offset-map.ts'
+import { CleanerOutput } from './output.ts'
 import { type CleanerPace, CleaningStopped } from './pace.ts'
 import { batchIn, SegmentBatches } from './segment-batches.ts'
 import { groupSegments } from './segment-groups.ts'
@@ -78,7 +79,10 @@ export async function cleanLog(cleanable: Cleanable, tools: CleaningTools): Prom
     recordsAfter: 0,
     keylessDropped: 0,
   }
-  const tooling = { env, pool, runSync, log, map, transactions, pace, signal, nowMs, pieceBytes }
+  const tooling = {
+    ...{ env, pool, runSync, log, map, transactions, pace, signal, nowMs, pieceBytes },
+    output: new CleanerOutput(),
+  }
   const groups = groupSegments(segments, firstUncleanableOffset, log.config)
   for (const [index, group] of groups.entries()) {
     signal.throwIfAborted()

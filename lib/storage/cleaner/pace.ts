@@ -1,16 +1,19 @@
 /**
- * How the cleaner shares the process: it works in slices of a few milliseconds, lets everything else
- * of the event loop run between two of them, and rests for longer while there is much else to do. It
- * also keeps to log.cleaner.io.max.bytes.per.second, reads and writes together.
+ * How the cleaner shares the process: it works in slices of a few milliseconds and lets everything else
+ * of the event loop run between two of them. While there is anything else to do, slices are short and
+ * rests long: requests wait for a slice rarely, and not for long. It also keeps to
+ * log.cleaner.io.max.bytes.per.second, reads and writes together.
  */
 
 import { type Clock, sleep } from '../../io/clock.ts'
 
 /** One slice of work. A batch is the smallest unit where it is compressed: codecs run in one go. */
 const sliceMs = 2
-const busySliceMs = 1
-/** A turn of others that took this long says that the loop is busy. */
-const busyTurnMs = 0.5
+const busySliceMs = 0.5
+/** A turn of others that took this long was no empty one: the loop has work. */
+const busyTurnMs = 0.1
+/** It counts as busy for so long: producers come back. */
+const busyForMs = 50
 /** While it is, a rest is so many times as long as the slice took: a sixth of the time is the cleaner's. */
 const busyRestFactor = 5
 const restMsMax = 100
@@ -29,6 +32,7 @@ export class CleanerPace {
   readonly #rate: () => number
   #sliceStartMs = 0
   #sliceEndMs = 0
+  #busyUntilMs = 0
   #owedMs = 0
   #lastSpendMs: number
 
@@ -48,9 +52,10 @@ export class CleanerPace {
   async rest(signal: AbortSignal): Promise<void> {
     const startMs = this.#clock.monotonicMs()
     await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve))
-    const othersMs = this.#clock.monotonicMs() - startMs
+    const nowMs = this.#clock.monotonicMs()
     signal.throwIfAborted()
-    const isBusy = othersMs > busyTurnMs
+    if (nowMs - startMs > busyTurnMs) this.#busyUntilMs = nowMs + busyForMs
+    const isBusy = nowMs < this.#busyUntilMs
     if (isBusy) {
       // On a machine with more to do than processors a slice takes longer than it should.
       const restMs = busyRestFactor * Math.max(startMs - this.#sliceStartMs, busySliceMs)

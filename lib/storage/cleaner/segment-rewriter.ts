@@ -23,6 +23,7 @@ import type { SegmentPool } from '../segment-pool.ts'
 import { encodeTransactionIndex } from '../transaction-index.ts'
 import { type BatchFate, type FilterContext, filterBatch } from './batch-filter.ts'
 import type { OffsetMap } from './offset-map.ts'
+import type { CleanerOutput } from './output.ts'
 import type { CleanerPace } from './pace.ts'
 import { batchIn, SegmentBatches } from './segment-batches.ts'
 import type { CleanedTransactions } from './transactions.ts'
@@ -35,6 +36,7 @@ export interface Rewriting {
   readonly runSync: (sync: () => Promise<void>) => Promise<void>
   readonly log: Log
   readonly map: OffsetMap
+  readonly output: CleanerOutput
   readonly transactions: CleanedTransactions
   readonly pace: CleanerPace
   readonly signal: AbortSignal
@@ -67,7 +69,7 @@ export interface Rewritten {
 /** Output gathered before it is written. */
 const writeBytesMin = 64 * 1024
 /** The new file is synced in parts: one large sync would hold up those of the producers. */
-const syncEveryBytes = 4 * 1024 * 1024
+const syncEveryBytes = 1024 * 1024
 
 /** The new segment, synced, for a group of neighbours. DecodeError, CleaningStopped, native errors. */
 export async function rewriteGroup(rewriting: Rewriting, group: SegmentGroup): Promise<Rewritten> {
@@ -112,7 +114,9 @@ class SegmentRewriter {
       mark: '.cleaned',
     })
     this.segment.startIndexes()
+    rewriting.output.clear()
     this.#filter = {
+      output: rewriting.output,
       nowMs: rewriting.nowMs,
       deleteRetentionMs: log.config['delete.retention.ms'],
       keeps: (cursor, header) => this.#keeps(cursor, header),
@@ -203,6 +207,7 @@ class SegmentRewriter {
     if (this.#isCopied) return
     this.#pending = this.#pendingBytes > 0 ? [Buffer.concat(this.#pending)] : []
     this.#isCopied = true
+    this.#rewriting.output.clear()
   }
 
   async #flush(): Promise<void> {
@@ -212,6 +217,7 @@ class SegmentRewriter {
     await segment.write(this.#pending, segment.writtenBytes)
     segment.writtenBytes += this.#pendingBytes
     this.#unsyncedBytes += this.#pendingBytes
+    this.#rewriting.output.clear()
     await pace.spend(this.#pendingBytes, signal)
     this.#pending = []
     this.#pendingBytes = 0
