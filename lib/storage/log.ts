@@ -34,9 +34,10 @@ import {
 import type { AppendInfo } from './append-info.ts'
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
 import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
+import { EpochFile } from './epoch-file.ts'
 import { GatheringTask } from './gathering-task.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
-import { type EpochEndOffset, encodeLeaderEpochs, type LeaderEpochCache } from './leader-epochs.ts'
+import type { EpochEndOffset, LeaderEpochCache } from './leader-epochs.ts'
 import type { LogConfig } from './log-config.ts'
 import { LogDurability } from './log-durability.ts'
 import type { LogHost } from './log-host.ts'
@@ -56,7 +57,7 @@ import { ReadFailures } from './read-failures.ts'
 import type { RecordCheck } from './record-check.ts'
 import { isRollDue, newSegment } from './roll.ts'
 import type { Segment } from './segment.ts'
-import { fileSuffix, leaderEpochFile, segmentFileName } from './segment-files.ts'
+import { fileSuffix, segmentFileName } from './segment-files.ts'
 import { removeLater, runStart } from './segment-runs.ts'
 
 export type { AppendInfo } from './append-info.ts'
@@ -79,7 +80,7 @@ export class Log {
   readonly #durability: LogDurability
   readonly #readFailures: ReadFailures
   readonly #resumes = new GatheringTask(() => this.#resume())
-  readonly #epochSaves = new GatheringTask(() => this.#saveLeaderEpochs())
+  readonly #epochFile: EpochFile
   #directory: string
   #config: LogConfig
   #segments: Segment[]
@@ -106,7 +107,12 @@ export class Log {
     this.name = topicPartitionName(state.topicPartition)
     this.topicId = state.topicId
     this.leaderEpochs = state.leaderEpochs
-    this.leaderEpochs.onChange = () => void this.#epochSaves.request().catch(() => {})
+    this.#epochFile = new EpochFile({
+      disk: host.env.disk,
+      epochs: state.leaderEpochs,
+      directory: () => (this.#failure === null ? this.#directory : null),
+      onFailure: (error) => this.#failed(error),
+    })
     this.#host = host
     this.#producers = state.producers
     this.#directory = state.directory
@@ -159,10 +165,10 @@ export class Log {
   get syncedEndOffset(): Offset {
     return this.#durability.syncedEndOffset
   }
-  /** What comes before is synced with its indexes; recovery begins in the segment that holds it. */
+  /** What comes before is synced with its indexes and epochs; recovery begins in the segment that holds it. */
   get recoveryPoint(): Offset {
     if (this.#failure === null) this.#recoveryPoint = this.#durability.recoveryPoint
-    return this.#recoveryPoint
+    return Math.min(this.#recoveryPoint, this.#epochFile.unsavedOffset)
   }
   /** Why the log is offline; null when it is not. */
   get failure(): Error | null {
@@ -334,18 +340,6 @@ export class Log {
     this.goOffline(error)
     this.#host.onFailure(this, error)
     return this.#offlineError()
-  }
-
-  async #saveLeaderEpochs(): Promise<void> {
-    if (this.#failure !== null) return
-    const bytes = encodeLeaderEpochs(this.leaderEpochs.entries)
-    try {
-      await writeFileAtomic(this.#host.env.disk, `${this.#directory}/${leaderEpochFile}`, bytes)
-    } catch (error) {
-      // The epochs are in the batches too; the next change writes the file again.
-      if (isShortage(error)) return
-      throw this.#failed(error)
-    }
   }
 
   /** Resolves when all that is written now is on the medium. KAFKA_STORAGE_ERROR. */
@@ -539,9 +533,14 @@ export class Log {
       endOffset: offset,
       nowMs: this.#host.env.clock.nowMs(),
     })
-    await this.#epochSaves.request()
+    await this.#epochFile.save()
     this.#generation++
     this.onProgress()
+  }
+
+  /** Writes what a full disk did not take of the epochs, if it takes it now. */
+  retryEpochs(): void {
+    this.#epochFile.retry()
   }
 
   /** Resolves when no write, no sync and no renaming is queued or under way. */
@@ -549,7 +548,7 @@ export class Log {
     await this.#settling?.catch(() => {})
     await this.#writer.quiet()
     await this.#durability.idle()
-    await this.#epochSaves.idle()
+    await this.#epochFile.idle()
   }
 
   /** Everything synced and in its files; the log takes no more calls. KAFKA_STORAGE_ERROR. */
@@ -560,6 +559,7 @@ export class Log {
     if (isSettled) {
       try {
         await this.#durability.syncAll()
+        await this.#epochFile.settle()
         this.#active.seal()
         await this.#active.flushIndexes({ isSynced: true })
         if (this.#snapshotOffset !== this.#logEndOffset) await this.#saveSnapshot()

@@ -20,17 +20,12 @@
 import { DecodeError } from '../base/errors.ts'
 import { planted } from '../base/planted.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
-import { readFile, writeFileAtomic } from '../io/disk.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
+import { type EpochLoading, readEpochs, settleEpochs } from './epoch-recovery.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
 import { type JournalRest, restOfName, tailWithRests } from './journal/journal-rest.ts'
 import type { JournalTail, ReplayTarget } from './journal/journal-tail.ts'
-import {
-  decodeLeaderEpochs,
-  type EpochEntry,
-  encodeLeaderEpochs,
-  LeaderEpochCache,
-} from './leader-epochs.ts'
+import { encodeLeaderEpochs, LeaderEpochCache } from './leader-epochs.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
 import type { LogState } from './log-state.ts'
@@ -86,14 +81,11 @@ export class DamagedLogError extends Error {
 }
 
 /** What is known while a log is loaded. */
-interface Loading extends LoadOptions {
+interface Loading extends LoadOptions, EpochLoading {
   journal?: JournalTail | null
   hasRest: boolean
   recoveryPoint: Offset
   readonly segments: Segment[]
-  epochs: LeaderEpochCache
-  /** The file of the epochs as it was found; null without one that can be read. */
-  epochsFound: Uint8Array | null
   endOffset: Offset
   /** Where in the segment scanned last the recovery point lies: what follows may not be on the medium. */
   unsurePosition: number
@@ -156,7 +148,9 @@ async function load(loading: Loading): Promise<LogState> {
       why: 'records between the two were not deleted, and their segments are gone',
     })
   }
-  await tellGaps({ env: host.env, segments: loading.segments, directory })
+  // What lies below the log start is on its way out, in no order.
+  const kept = loading.segments.slice(indexOfOffset(loading.segments, logStartOffset))
+  await tellGaps({ env: host.env, segments: kept, directory })
   loading.epochs = new LeaderEpochCache(await readEpochs(loading))
   const isTrusted = isClean && !loading.hasRest && (await trustTail(loading))
   if (!isTrusted && loading.segments.length > 0) await recoverTail(loading)
@@ -268,15 +262,20 @@ async function readFirstTimestamp(segment: Segment): Promise<void> {
   )
 }
 
+/** The segment that holds `offset`; the first for one before them all. */
+function indexOfOffset(segments: readonly Segment[], offset: Offset): number {
+  return Math.max(
+    segments.findLastIndex(({ baseOffset }) => baseOffset <= offset),
+    0,
+  )
+}
+
 /** Scans from the segment that holds the recovery point to the end, and cuts a torn tail. */
 async function recoverTail(loading: Loading): Promise<void> {
   const { segments, recoveryPoint, host, directory } = loading
   // What lies wholly below the log start is on its way out, and need not be synced.
   const from = Math.max(recoveryPoint, loading.logStartOffset)
-  let index = Math.max(
-    segments.findLastIndex((segment) => segment.baseOffset <= from),
-    0,
-  )
+  let index = indexOfOffset(segments, from)
   if (planted.recoveryTooLate) index = segments.length - 1
   loading.endOffset = segments[index]?.baseOffset ?? 0
   for (; index < segments.length; index++) {
@@ -302,7 +301,7 @@ async function recoverTail(loading: Loading): Promise<void> {
     if (verdict === 'whole') {
       // After a kill the bytes may only be in the page cache, and so may the name of a new segment.
       const isNew = segment.baseOffset > 0 && segment.baseOffset >= recoveryPoint
-      if (isNew) await host.env.disk.syncDir(directory)
+      if (isLast && isNew) await host.env.disk.syncDir(directory)
       if (planted.failedPagesBelieved) await segment.sync()
       else await segment.rewriteFrom(loading.unsurePosition)
       continue
@@ -359,7 +358,9 @@ function isNext(loading: Loading, segment: Segment, following: Segment): boolean
   // So beyond what was synced a gap is bytes that went with the power, and what follows it nobody was
   // told of; but not when the directory is just adopted, or the checkpoint that says so is gone.
   const isOurs = loading.knowsStart === true && recoveryPoint > 0
-  const isLost = following.baseOffset > recoveryPoint && (isOurs || segment.writtenBytes === 0)
+  // A new directory has no such checkpoint yet: behind the gap there must be something to keep.
+  const isEmpty = segment.writtenBytes === 0 || following.writtenBytes === 0
+  const isLost = following.baseOffset > recoveryPoint && (isOurs || isEmpty)
   return following.baseOffset > endOffset && !isLost
 }
 
@@ -499,53 +500,6 @@ async function startOverBeyondEnd(loading: Loading): Promise<void> {
   await disk.syncDir(directory)
   segments.push(segment)
   loading.endOffset = logStartOffset
-}
-
-/** The checkpoint's epochs; when it is damaged, those that the batches name. */
-async function readEpochs(loading: Loading): Promise<EpochEntry[]> {
-  const { host, directory } = loading
-  try {
-    const bytes = await readFile(host.env.disk, `${directory}/${leaderEpochFile}`)
-    loading.epochsFound = bytes
-    if (bytes !== null && bytes.length > 0) return decodeLeaderEpochs(bytes)
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    host.env.log.warn('log.epochs.rebuilt', { directory, error: error.message })
-  }
-  return epochsOfBatches(loading)
-}
-
-async function epochsOfBatches({ segments }: Loading): Promise<EpochEntry[]> {
-  const epochs = new LeaderEpochCache()
-  for (const segment of segments) {
-    await segment.use((file) =>
-      scanBatches(file, { from: 0, to: segment.writtenBytes }, (header) => {
-        epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
-        return undefined
-      }),
-    )
-  }
-  return [...epochs.entries]
-}
-
-/** Cuts the epochs to what the log holds, and writes the file if that changed it. */
-async function settleEpochs(loading: Loading, logStartOffset: Offset): Promise<void> {
-  const { endOffset, host, directory } = loading
-  loading.epochs.cutBeyond(endOffset)
-  const [first] = loading.epochs.entries
-  // Cut at a log start that a crash took back: the file was replaced, the checkpoint was not yet.
-  if (
-    !loading.isClean &&
-    endOffset > logStartOffset &&
-    !(first && first.startOffset <= logStartOffset)
-  ) {
-    loading.epochs = new LeaderEpochCache(await epochsOfBatches(loading))
-  }
-  const { epochs, epochsFound } = loading
-  epochs.truncateFromStart(logStartOffset)
-  const after = encodeLeaderEpochs(epochs.entries)
-  if (epochsFound !== null && Buffer.compare(epochsFound, after) === 0) return
-  await writeFileAtomic(host.env.disk, `${directory}/${leaderEpochFile}`, after)
 }
 
 /** Makes the directory and files of a new, empty log. The log dir itself has to be synced after it. */

@@ -68,7 +68,11 @@ export class PartitionAudit {
 
   /** Reads what was added, up to what the broker says is written. */
   scan(disk: MemoryDisk, { log }: Partition): void {
-    const { segments, writtenEndOffset } = log
+    const { writtenEndOffset, logStartOffset } = log
+    // What lies below the log start is on its way out, in no order.
+    const isKept = (_: Segment, index: number) =>
+      (log.segments[index + 1]?.baseOffset ?? Number.POSITIVE_INFINITY) > logStartOffset
+    const segments = log.segments.filter(isKept)
     if (this.#isCleaned(segments)) this.reset()
     const [first] = segments
     if (this.#nextOffset < 0) this.#nextOffset = first?.baseOffset ?? 0

@@ -13,6 +13,7 @@ import {
   type Stream,
 } from '../../lib/io/network.ts'
 import { type Random, randomBelow } from '../../lib/io/random.ts'
+import { Produce } from '../../lib/protocol/apis/produce.ts'
 import type { Process } from './machine.ts'
 import { SimStream } from './stream.ts'
 import { between, chance, type World } from './world.ts'
@@ -69,14 +70,17 @@ export class SimNetwork {
     this.delayMs = 1
   }
 
-  /** Resets a connection at both ends; `replaysLast`: its last request reaches the broker once more. */
+  /**
+   * Resets a connection at both ends; `replaysLast`: its last request reaches the broker once more, if
+   * it is one that a broker must know again (Produce has sequences; a second CreateTopics is one more wish).
+   */
   cut(stream: SimStream, { replaysLast = false }: { replaysLast?: boolean } = {}): void {
     const { peer } = stream
     const last = stream.lastWrite
     this.world.note('cut', last?.length ?? 0, addressText(stream.remote))
     stream.reset()
     peer?.reset()
-    if (replaysLast && last !== null && isWholeFrame(last)) this.#replay(stream, last)
+    if (replaysLast && last !== null && isWholeProduce(last)) this.#replay(stream, last)
   }
 
   /** A request that was lost on its way comes after all, and nobody waits for its answer. */
@@ -174,7 +178,8 @@ export class SimNetwork {
   }
 }
 
-function isWholeFrame(bytes: Uint8Array): boolean {
+function isWholeProduce(bytes: Uint8Array): boolean {
   if (bytes.length < 8 || bytes.length > 64 * 1024) return false
-  return new DataView(bytes.buffer, bytes.byteOffset).getInt32(0) === bytes.length - 4
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  return view.getInt32(0) === bytes.length - 4 && view.getInt16(4) === Produce.key
 }

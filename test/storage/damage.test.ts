@@ -201,3 +201,16 @@ test('a segment that is missing in the middle is told of at a clean start', asyn
   await world.scenario.open()
   assert.ok(world.reports.includes('log.gap'))
 })
+
+test('below the log start segments may be missing: a crash took back some of their removals', async () => {
+  const world = await filled()
+  const [, second = 0, third = 0] = bases(world)
+  await world.scenario.log.advanceLogStart(third)
+  for (const isClean of [true, false]) {
+    if (isClean) await world.scenario.close()
+    await world.scenario.env.disk.remove(segment(second))
+    await (isClean ? world.scenario.open() : world.scenario.crash())
+    assert.is(world.scenario.log.failure, null)
+    assert.not.ok(world.reports.includes('log.gap'), `${isClean}`)
+  }
+})

@@ -1,5 +1,6 @@
 import { joinChunks } from '../../lib/base/bytes.ts'
 import { readFile, writeFileAtomic } from '../../lib/io/disk.ts'
+import { nativeError } from '../../lib/io/memory/disk.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
 import { checkPartition } from '../../lib/storage/inspect.ts'
 import { verdictOf } from '../../lib/storage/recovery.ts'
@@ -388,4 +389,53 @@ test('nor is it one where a segment lost its last batches beyond what was synced
   const oneBatch = (bytes: Uint8Array) => bytes.subarray(0, Buffer.from(bytes).readInt32BE(8) + 12)
   await scenario.crash((durable, current, path) => (path === lost ? oneBatch(current) : durable))
   assert.is(scenario.log.writtenEndOffset, (cut?.baseOffset ?? 0) + 1)
+})
+
+test('nor where all that followed was lost before the first checkpoint', async () => {
+  const compact = { 'cleanup.policy': ['compact'], 'internal.segment.bytes': 220 } as const
+  const scenario = await new Scenario(compact).open()
+  for (let n = 0; n < 8; n++) await scenario.append({ keys: [`k${n}`] })
+  await scenario.env.clock.settle()
+  const [cut, active] = scenario.log.segments.slice(-2)
+  const oneBatch = (bytes: Uint8Array) => bytes.subarray(0, Buffer.from(bytes).readInt32BE(8) + 12)
+  await scenario.crash((_, current, path) => {
+    if (path === active?.path('.log')) return new Uint8Array(0)
+    return path === cut?.path('.log') ? oneBatch(current) : current
+  })
+  assert.is(scenario.log.writtenEndOffset, (cut?.baseOffset ?? 0) + 1)
+})
+
+test('epochs that a full disk did not take hold up the recovery point until it takes them', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 150 }).open()
+  const { disk, clock } = scenario.env
+  await scenario.append({}, 0)
+  const refuse = (operation: string, path: string) => {
+    if (operation === 'write' && path.includes('leader-epoch'))
+      throw nativeError('ENOSPC', operation, path)
+  }
+  disk.beforeEach = refuse
+  for (let epoch = 1; epoch < 6; epoch++) await scenario.append({}, epoch)
+  await scenario.log.sync()
+  await clock.advance(20_000)
+  const { entries } = scenario.log.leaderEpochs
+  assert.is(scenario.log.recoveryPoint, 1)
+  disk.beforeEach = () => {}
+  await scenario.crash()
+  assert.equal(scenario.log.leaderEpochs.entries, entries)
+  disk.beforeEach = refuse
+  await scenario.append({}, 6)
+  await scenario.close()
+  disk.beforeEach = () => {}
+  await scenario.open()
+  assert.is(scenario.dir.isClean, false)
+  assert.is(scenario.log.leaderEpochs.latestEpoch, 6)
+  disk.beforeEach = refuse
+  await scenario.append({}, 7)
+  await clock.settle()
+  disk.beforeEach = () => {}
+  await clock.advance(6_000)
+  assert.is(scenario.log.recoveryPoint, 8)
+  await scenario.reopen()
+  assert.is(scenario.dir.isClean, true)
+  assert.is(scenario.log.leaderEpochs.latestEpoch, 7)
 })
