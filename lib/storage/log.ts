@@ -167,8 +167,12 @@ export class Log {
   }
   /** What comes before is synced with its indexes and epochs; recovery begins in the segment that holds it. */
   get recoveryPoint(): Offset {
-    if (this.#failure === null) this.#recoveryPoint = this.#durability.recoveryPoint
-    return Math.min(this.#recoveryPoint, this.#epochFile.unsavedOffset)
+    // Of a log that is offline it stays: lower, what is damaged would count as torn, and be cut.
+    if (this.#failure === null) {
+      const { unsavedOffset } = this.#epochFile
+      this.#recoveryPoint = Math.min(this.#durability.recoveryPoint, unsavedOffset)
+    }
+    return this.#recoveryPoint
   }
   /** Why the log is offline; null when it is not. */
   get failure(): Error | null {

@@ -439,3 +439,21 @@ test('epochs that a full disk did not take hold up the recovery point until it t
   assert.is(scenario.dir.isClean, true)
   assert.is(scenario.log.leaderEpochs.latestEpoch, 7)
 })
+
+test('the recovery point of a damaged log stays, whatever epoch its new leader has', async () => {
+  const scenario = await new Scenario().open()
+  for (let n = 0; n < 5; n++) await scenario.append({ values: [`${n}`] })
+  await scenario.reopen()
+  const path = scenario.log.segments[0]?.path('.log') ?? ''
+  const turned = (durable: Uint8Array, _: Uint8Array, name: string) => {
+    if (name === path) durable[80] = (durable[80] ?? 0) ^ 1
+    return durable
+  }
+  await scenario.crash(turned)
+  for (let epoch = 1; epoch < 3; epoch++) {
+    assert.match(scenario.log.failure?.message ?? '', /damage/)
+    scenario.log.leaderEpochs.assign(epoch, scenario.log.logEndOffset)
+    await scenario.env.clock.advance(6_000)
+    await scenario.crash()
+  }
+})
