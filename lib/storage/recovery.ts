@@ -117,7 +117,8 @@ export async function loadLog(options: LoadOptions): Promise<LogState> {
 
 function failedState(loading: Loading, failure: Error): LogState {
   const segments = loading.segments.length > 0 ? loading.segments : [newSegment(loading, 0)]
-  const logStartOffset = segments[0]?.baseOffset ?? 0
+  // Its checkpoint goes on: what was deleted must not come back with the repaired log.
+  const logStartOffset = Math.max(loading.logStartOffset, segments[0]?.baseOffset ?? 0)
   return {
     ...loading,
     segments,

@@ -440,20 +440,42 @@ test('epochs that a full disk did not take hold up the recovery point until it t
   assert.is(scenario.log.leaderEpochs.latestEpoch, 7)
 })
 
+/** In a crash turns one bit of the file at `path`, as it is on the medium. */
+function turned(path: string) {
+  return (durable: Uint8Array, _: Uint8Array, name: string) => {
+    if (name === path) durable[80] = (durable[80] ?? 0) ^ 1
+    return durable
+  }
+}
+
 test('the recovery point of a damaged log stays, whatever epoch its new leader has', async () => {
   const scenario = await new Scenario().open()
   for (let n = 0; n < 5; n++) await scenario.append({ values: [`${n}`] })
   await scenario.reopen()
   const path = scenario.log.segments[0]?.path('.log') ?? ''
-  const turned = (durable: Uint8Array, _: Uint8Array, name: string) => {
-    if (name === path) durable[80] = (durable[80] ?? 0) ^ 1
-    return durable
-  }
-  await scenario.crash(turned)
+  await scenario.crash(turned(path))
   for (let epoch = 1; epoch < 3; epoch++) {
     assert.match(scenario.log.failure?.message ?? '', /damage/)
     scenario.log.leaderEpochs.assign(epoch, scenario.log.logEndOffset)
     await scenario.env.clock.advance(6_000)
     await scenario.crash()
   }
+})
+
+test('records that were deleted stay deleted when a damaged log is repaired', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 300 }).open()
+  for (let n = 0; n < 12; n++) await scenario.append({ values: [`${n}`] })
+  await scenario.log.advanceLogStart(6)
+  await scenario.dir.retain()
+  await scenario.log.advanceLogStart(10)
+  const first = scenario.log.segments[0]?.baseOffset ?? 0
+  assert.ok(first > 0 && first <= 6, `the log begins at ${first}`)
+  await scenario.reopen()
+  const path = scenario.log.segments.at(-1)?.path('.log') ?? ''
+  await scenario.crash(turned(path))
+  assert.match(scenario.log.failure?.message ?? '', /damage/)
+  await scenario.dir.saveLogStarts()
+  await scenario.crash(turned(path))
+  assert.is(scenario.log.failure, null)
+  assert.equal(await scenario.texts(), ['10:10', '11:11'])
 })
