@@ -14,6 +14,8 @@ import { leaderEpochFile } from './segment-files.ts'
 export interface EpochFileOptions {
   readonly disk: Disk
   readonly epochs: LeaderEpochCache
+  /** The file is not as the epochs are, for lack of space. */
+  readonly isBehind: boolean
   /** The log's; null when nothing of it is to be written any more. */
   readonly directory: () => string | null
   /** Gives what is thrown for a failure that is no shortage of space or handles. */
@@ -25,6 +27,7 @@ export class EpochFile {
   readonly #saves = new GatheringTask(() => this.#save())
   #changes = 0
   #unsavedOffset: Offset = Number.POSITIVE_INFINITY
+  /** Why the file is behind. */
   #shortage: Error | null = null
 
   constructor(options: EpochFileOptions) {
@@ -33,6 +36,9 @@ export class EpochFile {
       this.#noteChange()
       void this.save().catch(() => {})
     }
+    if (!options.isBehind) return
+    this.#noteChange()
+    this.#shortage = new Error(`${leaderEpochFile} was not written: no space`)
   }
 
   /** Where the first epoch begins that the file may lack; infinite when it lacks none. */

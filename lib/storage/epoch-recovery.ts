@@ -6,6 +6,7 @@
 import { DecodeError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
 import { readFile, writeFileAtomic } from '../io/disk.ts'
+import { isShortage } from './disk-failure.ts'
 import {
   decodeLeaderEpochs,
   type EpochEntry,
@@ -57,8 +58,14 @@ async function epochsOfBatches({ segments }: EpochLoading): Promise<EpochEntry[]
   return [...epochs.entries]
 }
 
-/** Cuts the epochs to what the log holds, and writes the file if that changed it. */
-export async function settleEpochs(loading: EpochLoading, logStartOffset: Offset): Promise<void> {
+/**
+ * Cuts the epochs to what the log holds, and writes the file if that changed it; false when the disk
+ * had no space for it.
+ */
+export async function settleEpochs(
+  loading: EpochLoading,
+  logStartOffset: Offset,
+): Promise<boolean> {
   const { endOffset, host, directory } = loading
   loading.epochs.cutBeyond(endOffset)
   const [first] = loading.epochs.entries
@@ -73,6 +80,12 @@ export async function settleEpochs(loading: EpochLoading, logStartOffset: Offset
   const { epochs, epochsFound } = loading
   epochs.truncateFromStart(logStartOffset)
   const after = encodeLeaderEpochs(epochs.entries)
-  if (epochsFound !== null && Buffer.compare(epochsFound, after) === 0) return
-  await writeFileAtomic(host.env.disk, `${directory}/${leaderEpochFile}`, after)
+  if (epochsFound !== null && Buffer.compare(epochsFound, after) === 0) return true
+  try {
+    await writeFileAtomic(host.env.disk, `${directory}/${leaderEpochFile}`, after)
+    return true
+  } catch (error) {
+    if (!isShortage(error)) throw error
+    return false
+  }
 }

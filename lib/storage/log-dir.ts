@@ -521,7 +521,7 @@ export class LogDir implements LogHost {
   async #checkpoint(): Promise<void> {
     if (this.#failure !== null) return
     this.#noteHighWatermarks()
-    for (const log of this.#logs.values()) log.retryEpochs()
+    for (const log of this.#logs.values()) log.epochFile.retry()
     try {
       await this.#offsets.write({
         saveRecoveryPoints: () => this.#recoveryPointSaves.request(),

@@ -17,6 +17,8 @@ export interface LogState {
   /** Up to here everything is synced. */
   readonly recoveryPoint: Offset
   readonly leaderEpochs: LeaderEpochCache
+  /** Their file could not be written: no space. */
+  readonly lacksEpochs?: boolean
   readonly producers: ProducerStates
   /** Indexes and producer state lie in their files as they are in memory. */
   readonly isSettled: boolean

@@ -68,6 +68,7 @@ export class Log {
   readonly topicPartition: TopicPartition
   readonly topicId: TopicId | null
   readonly leaderEpochs: LeaderEpochCache
+  readonly epochFile: EpochFile
   readonly name: string
   /** Written or synced end has moved. */
   onProgress: () => void = () => {}
@@ -80,7 +81,6 @@ export class Log {
   readonly #durability: LogDurability
   readonly #readFailures: ReadFailures
   readonly #resumes = new GatheringTask(() => this.#resume())
-  readonly #epochFile: EpochFile
   #directory: string
   #config: LogConfig
   #segments: Segment[]
@@ -107,9 +107,10 @@ export class Log {
     this.name = topicPartitionName(state.topicPartition)
     this.topicId = state.topicId
     this.leaderEpochs = state.leaderEpochs
-    this.#epochFile = new EpochFile({
+    this.epochFile = new EpochFile({
       disk: host.env.disk,
       epochs: state.leaderEpochs,
+      isBehind: state.lacksEpochs === true,
       directory: () => (this.#failure === null ? this.#directory : null),
       onFailure: (error) => this.#failed(error),
     })
@@ -169,7 +170,7 @@ export class Log {
   get recoveryPoint(): Offset {
     // Of a log that is offline it stays: lower, what is damaged would count as torn, and be cut.
     if (this.#failure === null) {
-      const { unsavedOffset } = this.#epochFile
+      const { unsavedOffset } = this.epochFile
       this.#recoveryPoint = Math.min(this.#durability.recoveryPoint, unsavedOffset)
     }
     return this.#recoveryPoint
@@ -537,14 +538,9 @@ export class Log {
       endOffset: offset,
       nowMs: this.#host.env.clock.nowMs(),
     })
-    await this.#epochFile.save()
+    await this.epochFile.save()
     this.#generation++
     this.onProgress()
-  }
-
-  /** Writes what a full disk did not take of the epochs, if it takes it now. */
-  retryEpochs(): void {
-    this.#epochFile.retry()
   }
 
   /** Resolves when no write, no sync and no renaming is queued or under way. */
@@ -552,7 +548,7 @@ export class Log {
     await this.#settling?.catch(() => {})
     await this.#writer.quiet()
     await this.#durability.idle()
-    await this.#epochFile.idle()
+    await this.epochFile.idle()
   }
 
   /** Everything synced and in its files; the log takes no more calls. KAFKA_STORAGE_ERROR. */
@@ -563,7 +559,7 @@ export class Log {
     if (isSettled) {
       try {
         await this.#durability.syncAll()
-        await this.#epochFile.settle()
+        await this.epochFile.settle()
         this.#active.seal()
         await this.#active.flushIndexes({ isSynced: true })
         if (this.#snapshotOffset !== this.#logEndOffset) await this.#saveSnapshot()

@@ -21,6 +21,7 @@ import { DecodeError } from '../base/errors.ts'
 import { planted } from '../base/planted.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
 import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
+import { isShortage } from './disk-failure.ts'
 import { type EpochLoading, readEpochs, settleEpochs } from './epoch-recovery.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
 import { type JournalRest, restOfName, tailWithRests } from './journal/journal-rest.ts'
@@ -159,7 +160,7 @@ async function load(loading: Loading): Promise<LogState> {
   if (!isTrusted) await replayJournal(loading)
   await startOverBeyondEnd(loading)
   const start = Math.max(logStartOffset, loading.segments[0]?.baseOffset ?? 0)
-  await settleEpochs(loading, start)
+  const hasSavedEpochs = await settleEpochs(loading, start)
   const producers = new ProducerStates()
   await rebuildProducers({
     disk: host.env.disk,
@@ -181,6 +182,7 @@ async function load(loading: Loading): Promise<LogState> {
     isSettled: isTrusted,
     hasRest: loading.hasRest,
     leaderEpochs: epochs,
+    lacksEpochs: !hasSavedEpochs,
     producers,
     failure: null,
   }
@@ -348,7 +350,7 @@ async function trimSegment(
   })
   await segment.truncate(position)
   segment.seal()
-  await segment.flushIndexes({ isSynced: true })
+  await flushIndexes(segment)
 }
 
 function isNext(loading: Loading, segment: Segment, following: Segment): boolean {
@@ -365,9 +367,23 @@ function isNext(loading: Loading, segment: Segment, following: Segment): boolean
   return following.baseOffset > endOffset && !isLost
 }
 
+/** For lack of space they stay in memory: they can be made of the records again at any time. */
+async function flushIndexes(segment: Segment): Promise<void> {
+  try {
+    await segment.flushIndexes({ isSynced: true })
+  } catch (error) {
+    if (!isShortage(error)) throw error
+  }
+}
+
 /** CRC, order and offsets of each batch; rebuilds the indexes and notes epochs on the way. */
 async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd> {
   const intervalBytes = loading.config['index.interval.bytes']
+  // Only compaction makes gaps. Offsets are not covered by the CRC: a turned bit would be believed.
+  const hasGaps =
+    loading.config['cleanup.policy'].includes('compact') ||
+    loading.recoveryPoint === 0 ||
+    loading.knowsStart !== true
   segment.startIndexes()
   loading.unsurePosition = segment.writtenBytes
   const end = await segment.use((file) =>
@@ -375,9 +391,11 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
       const crc = batchCrc({ header, chunks: [bytes] })
       if (crc !== header.crc) return new DecodeError(`CRC ${header.crc}, computed ${crc}`)
       const lastOffset = lastOffsetOf(header)
-      if (header.baseOffset < loading.endOffset || header.lastOffsetDelta < 0) {
+      const { endOffset } = loading
+      const isNext = hasGaps ? header.baseOffset >= endOffset : header.baseOffset === endOffset
+      if (!isNext || header.lastOffsetDelta < 0) {
         return new DecodeError(
-          `a batch at offset ${header.baseOffset}, expected ${loading.endOffset} or more`,
+          `a batch at offset ${header.baseOffset}, expected ${endOffset}${hasGaps ? ' or more' : ''}`,
         )
       }
       if (lastOffset - segment.baseOffset > 0x7fffffff) {
@@ -394,7 +412,7 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
   )
   if (end.kind === 'end' && segment !== loading.segments.at(-1)) {
     segment.seal()
-    await segment.flushIndexes({ isSynced: true })
+    await flushIndexes(segment)
   }
   return end
 }
@@ -455,7 +473,7 @@ async function replayJournal(loading: Loading): Promise<void> {
       const sealed = segments.at(-1)
       sealed?.seal()
       await sealed?.sync()
-      await sealed?.flushIndexes({ isSynced: true })
+      if (sealed !== undefined) await flushIndexes(sealed)
       const segment = newSegment(loading, baseOffset)
       segment.startIndexes()
       await segment.create()

@@ -479,3 +479,41 @@ test('records that were deleted stay deleted when a damaged log is repaired', as
   assert.is(scenario.log.failure, null)
   assert.equal(await scenario.texts(), ['10:10', '11:11'])
 })
+
+test('a start with a full disk leaves indexes and epochs for later, and no log offline', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 150 }).open()
+  const { disk } = scenario.env
+  for (let epoch = 0; epoch < 6; epoch++) await scenario.append({}, epoch)
+  const { entries } = scenario.log.leaderEpochs
+  await scenario.log.sync()
+  const epochsPath = '/data/events-0/leader-epoch-checkpoint'
+  disk.crash()
+  await writeFileAtomic(disk, epochsPath, Buffer.from('0\n0\n'))
+  const isSpared = (path: string) => path.includes('leader-epoch') || /index$/.test(path)
+  disk.beforeEach = (operation, path) => {
+    if (operation === 'write' && isSpared(path)) throw nativeError('ENOSPC', operation, path)
+  }
+  await scenario.open()
+  assert.is(scenario.log.failure, null)
+  assert.equal(scenario.log.leaderEpochs.entries, entries)
+  assert.is((await scenario.texts()).length, 6)
+  disk.beforeEach = () => {}
+  await scenario.env.clock.advance(6_000)
+  await scenario.reopen()
+  assert.equal(scenario.log.leaderEpochs.entries, entries)
+  assert.is((await scenario.texts()).length, 6)
+})
+
+test('a turned bit in an offset is no gap of a log that was never compacted', async () => {
+  const scenario = await new Scenario().open()
+  await scenario.append({ values: ['0'] })
+  await scenario.reopen()
+  for (let n = 1; n < 4; n++) await scenario.append({ values: [`${n}`] })
+  const path = scenario.log.segments.at(-1)?.path('.log') ?? ''
+  const size = batchOf({ values: ['0'] }).header.sizeBytes
+  await scenario.crash((_, current, name) => {
+    if (name === path) current[2 * size + 4] = (current[2 * size + 4] ?? 0) ^ 0x20
+    return current
+  })
+  assert.equal(await scenario.texts(), ['0:0', '1:1'])
+})
