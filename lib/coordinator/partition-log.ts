@@ -63,21 +63,19 @@ export class PartitionLog implements ShardLog {
 
   /** The partition changed: answers those whose records are committed, or never will be. */
   update(): void {
-    const { highWatermark, isServing, leaderEpoch, name } = this.#partition
+    const { highWatermark, isServing, leaderEpoch, name, log } = this.#partition
     const isOver = !isServing || leaderEpoch !== this.leaderEpoch
+    // What a full disk did not take is cut away before it takes more.
+    const lostFrom = isOver ? 0 : log.isFull ? log.writtenEndOffset : Number.POSITIVE_INFINITY
     const waits = this.#waits
-    let done = 0
-    for (const { endOffset, resolve } of waits) {
-      if (endOffset > highWatermark) break
-      resolve()
-      done++
-    }
-    this.#waits = isOver ? [] : waits.slice(done)
-    if (!isOver) return
-    const error = new KafkaError(
-      'NOT_LEADER_OR_FOLLOWER',
-      `${name} is not led or not written any more`,
-    )
-    for (const { reject } of waits.slice(done)) reject(error)
+    const done = waits.filter(({ endOffset }) => endOffset <= highWatermark)
+    const lost = waits.slice(done.length).filter(({ endOffset }) => endOffset > lostFrom)
+    this.#waits = waits.slice(done.length, waits.length - lost.length)
+    for (const { resolve } of done) resolve()
+    if (lost.length === 0) return
+    const error = isOver
+      ? new KafkaError('NOT_LEADER_OR_FOLLOWER', `${name} is not led or not written any more`)
+      : new KafkaError('KAFKA_STORAGE_ERROR', `${name}: the disk did not take it`)
+    for (const { reject } of lost) reject(error)
   }
 }
