@@ -6,7 +6,8 @@
  *   | nowhere: whole batches to the last byte        | whole     | nothing                            |
  *   | at or after the recovery point                 | torn      | cut there, later segments removed  |
  *   | before the recovery point: a bad batch, a gap, | damaged   | log offline, files left untouched  |
- *   |   or the file ends early                       |           |                                    |
+ *   |   or the file ends early; a gap before a sound |           |                                    |
+ *   |   batch of a log that is not compacted         |           |                                    |
  *
  * The recovery point says what was synced. Bytes after it may be torn by a crash, and nobody was
  * told (durability fsync) that they are safe; bytes before it were safe, so a hole there is damage
@@ -111,7 +112,10 @@ export async function loadLog(options: LoadOptions): Promise<LogState> {
     if (!(error instanceof Error)) throw error
     if (!(error instanceof DamagedLogError) && !('code' in error)) throw error
     const { host, directory } = options
-    host.env.log.error('log.damaged', { directory, error: error.message })
+    if (isShortage(error)) {
+      const todo = 'make room, then restart the broker'
+      host.env.log.error('log.disk-full', { directory, error: error.message, todo })
+    } else host.env.log.error('log.damaged', { directory, error: error.message })
     return failedState(loading, error)
   }
 }
@@ -379,11 +383,7 @@ async function flushIndexes(segment: Segment): Promise<void> {
 /** CRC, order and offsets of each batch; rebuilds the indexes and notes epochs on the way. */
 async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd> {
   const intervalBytes = loading.config['index.interval.bytes']
-  // Only compaction makes gaps. Offsets are not covered by the CRC: a turned bit would be believed.
-  const hasGaps =
-    loading.config['cleanup.policy'].includes('compact') ||
-    loading.recoveryPoint === 0 ||
-    loading.knowsStart !== true
+  const isCompacted = loading.config['cleanup.policy'].includes('compact')
   segment.startIndexes()
   loading.unsurePosition = segment.writtenBytes
   const end = await segment.use((file) =>
@@ -391,11 +391,17 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
       const crc = batchCrc({ header, chunks: [bytes] })
       if (crc !== header.crc) return new DecodeError(`CRC ${header.crc}, computed ${crc}`)
       const lastOffset = lastOffsetOf(header)
-      const { endOffset } = loading
-      const isNext = hasGaps ? header.baseOffset >= endOffset : header.baseOffset === endOffset
-      if (!isNext || header.lastOffsetDelta < 0) {
+      const { endOffset, knowsStart } = loading
+      if (header.baseOffset < endOffset || header.lastOffsetDelta < 0) {
         return new DecodeError(
-          `a batch at offset ${header.baseOffset}, expected ${endOffset}${hasGaps ? ' or more' : ''}`,
+          `a batch at offset ${header.baseOffset}, expected ${endOffset} or more`,
+        )
+      }
+      // No power cut makes a gap before a sound batch, and offsets are not covered by its CRC.
+      if (header.baseOffset > endOffset && !isCompacted && knowsStart === true) {
+        const place = `${segment.path(fileSuffix.log)} at byte ${position}`
+        throw new DamagedLogError(
+          `${place}: a batch at offset ${header.baseOffset}, expected ${endOffset}; only compaction leaves gaps. Restore the file or the replica; if the topic was compacted once, set cleanup.policy=compact`,
         )
       }
       if (lastOffset - segment.baseOffset > 0x7fffffff) {

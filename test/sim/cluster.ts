@@ -7,6 +7,7 @@ import type { Interceptor } from '../../lib/broker/dispatch.ts'
 import { OffsetCommit } from '../../lib/protocol/apis/offset-commit.ts'
 import type { RequestOf } from '../../lib/protocol/schema.ts'
 import type { Partition } from '../../lib/replication/partition.ts'
+import { isShortage } from '../../lib/storage/disk-failure.ts'
 import { PartitionAudit, Violation } from './audit.ts'
 import { BrokerHost, type BrokerHostOptions } from './broker-host.ts'
 import type { GroupLedger } from './group-ledger.ts'
@@ -182,6 +183,8 @@ export class Cluster {
       if (audit === undefined || ledger === undefined) continue
       if (log.failure !== null) {
         if (ledger.isRotten || this.host.machine.faults.failureCount > 0) continue
+        // Nothing to write to when it was loaded: the next start finds room, or says so again.
+        if (isShortage(log.failure)) continue
         throw new Violation('damage', `${name} is offline: ${log.failure.message}`)
       }
       audit.reset()

@@ -16,6 +16,8 @@ import { type BatchOptions, batchOf, Scenario } from './support/scenario.ts'
 const test = suite('read')
 
 const leader = { leaderEpoch: 0 }
+/** Only such a log has gaps. */
+const compacted = { 'cleanup.policy': ['compact'] }
 
 /** A log on the memory disk whose file holds these batches, as compaction or Kafka may have left it. */
 async function logWith(batches: (BatchOptions & { at: number })[], config = {}) {
@@ -33,11 +35,12 @@ async function logWith(batches: (BatchOptions & { at: number })[], config = {}) 
 }
 
 test('an offset that compaction took starts at the next batch', async () => {
-  const { log } = await logWith([
+  const batches = [
     { at: 0, values: ['a', 'b'] },
     { at: 5, values: ['f', 'g'] },
     { at: 9, values: ['j'] },
-  ])
+  ]
+  const { log } = await logWith(batches, compacted)
   assert.is(log.logEndOffset, 10)
   for (const [offset, first] of [
     [0, 0],
@@ -57,12 +60,12 @@ test('an offset that compaction took starts at the next batch', async () => {
 
 test('a batch whose offset is too far from the segment begins a new one', async () => {
   const far = 0x7fffffff - 1
-  const scenario = await logWith([{ at: 0 }, { at: far }])
+  const scenario = await logWith([{ at: 0 }, { at: far }], compacted)
   const { log } = scenario
   assert.is(log.logEndOffset, far + 1)
-  await scenario.append({ values: ['still fits'] })
+  await scenario.append({ keys: ['k'], values: ['still fits'] })
   assert.is(log.segments.length, 1)
-  await scenario.append({ values: ['too far'] })
+  await scenario.append({ keys: ['k'], values: ['too far'] })
   assert.equal(
     log.segments.map(({ baseOffset }) => baseOffset),
     [0, far + 2],
