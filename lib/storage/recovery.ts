@@ -36,7 +36,7 @@ import { ProducerStates } from './producer-state.ts'
 import { type ScanEnd, scanBatches, walkHeaders } from './scan.ts'
 import { Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, parseSegmentFileName } from './segment-files.ts'
-import { tellGaps, walkToEnd } from './segment-gaps.ts'
+import { tellGaps } from './segment-gaps.ts'
 import { finishFileChanges } from './segment-swaps.ts'
 
 export interface LoadOptions {
@@ -248,9 +248,17 @@ async function trustTail(loading: Loading): Promise<boolean> {
   try {
     const { offset: index } = await active.indexes()
     const range = { from: index.lastPosition, to: active.writtenBytes }
-    const { position, end } = await active.use((file) => walkToEnd(file, range, active.baseOffset))
-    if (position !== active.writtenBytes || end < loading.recoveryPoint) return false
-    loading.endOffset = end
+    let endOffset = active.baseOffset
+    // With the records: the log's end is taken from the last batch, and its bits may have turned.
+    const scan = await active.use((file) =>
+      scanBatches(file, range, (header, bytes) => {
+        endOffset = lastOffsetOf(header) + 1
+        const isSound = batchCrc({ header, chunks: [bytes] }) === header.crc
+        return isSound ? undefined : new DecodeError(`a wrong CRC at ${header.baseOffset}`)
+      }),
+    )
+    if (scan.kind !== 'end' || endOffset < loading.recoveryPoint) return false
+    loading.endOffset = endOffset
     await readFirstTimestamp(active)
     return true
   } catch (error) {

@@ -519,3 +519,16 @@ test('a turned bit in an offset is no gap of a log that is not compacted', async
     else assert.match(told, /a batch at offset 34, expected 2; only compaction leaves gaps/)
   }
 })
+
+test('a clean start does not take the end of a log from a last batch that has rotted', async () => {
+  const scenario = await new Scenario().open()
+  for (let n = 0; n < 4; n++) await scenario.append({ values: [`${n}`] })
+  await scenario.close()
+  const { disk } = scenario.env
+  const bytes = Buffer.from((await readFile(disk, firstLog)) ?? [])
+  const lastOffsetDeltaAt = (bytes.length / 4) * 3 + 23
+  bytes[lastOffsetDeltaAt] = 0x20
+  await writeFileAtomic(disk, firstLog, bytes)
+  await scenario.open()
+  assert.match(scenario.log.failure?.message ?? '', /damage, not a torn tail/)
+})
