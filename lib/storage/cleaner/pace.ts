@@ -11,9 +11,9 @@ import { type Clock, sleep } from '../../io/clock.ts'
 const sliceMs = 2
 const busySliceMs = 0.5
 /** A turn of others that took this long was no empty one: the loop has work. */
-const busyTurnMs = 0.1
+const busyTurnMs = 0.05
 /** It counts as busy for so long: producers come back. */
-const busyForMs = 50
+const busyForMs = 100
 /** While it is, a rest is so many times as long as the slice took: a sixth of the time is the cleaner's. */
 const busyRestFactor = 5
 const restMsMax = 100
