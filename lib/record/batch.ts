@@ -34,8 +34,11 @@ export const headerSize = 61
 /** Bytes of an entry that its size field does not count: offset and size. */
 export const entryHeadSize = 12
 
+export const sizePosition = 8
+export const magicPosition = 16
 const crcPosition = 17
-const attributesPosition = 21
+/** The CRC covers what begins here. */
+export const attributesPosition = 21
 const maxTimestampPosition = 35
 
 /** The fields before the records. Timestamps beyond 2^53 are rounded here, and exact in the bytes. */

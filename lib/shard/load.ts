@@ -5,7 +5,13 @@
 
 import { DecodeError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
-import { isControl, isTransactional, lastOffsetOf, type RecordBatch } from '../record/batch.ts'
+import {
+  batchCrc,
+  isControl,
+  isTransactional,
+  lastOffsetOf,
+  type RecordBatch,
+} from '../record/batch.ts'
 import { readControlBatch } from '../record/control.ts'
 import { RecordCursor } from '../record/record.ts'
 import type { Shard, ShardLog } from './shard.ts'
@@ -53,7 +59,12 @@ export async function loadShard({
 }
 
 function replayBatch(shard: Shard, batch: RecordBatch, fromOffset: Offset): number {
-  const { attributes, producerId, baseOffset, recordCount } = batch.header
+  const { attributes, producerId, baseOffset, recordCount, crc } = batch.header
+  const computed = batchCrc(batch)
+  // A bit that turned over would be another group, or another offset, and nobody would know.
+  if (computed !== crc) {
+    throw new DecodeError(`batch at offset ${baseOffset}: CRC ${crc}, computed ${computed}`)
+  }
   // Compaction left its header only, for the sake of its producer.
   if (recordCount === 0) return 0
   try {

@@ -72,11 +72,16 @@ export function decodeOffsetCheckpoint(bytes: Uint8Array): OffsetCheckpointEntry
 }
 
 /** The offsets in a file by the log's name; none when there is no file, or it cannot be read. */
-export async function readOffsetCheckpoint(env: Env, path: string): Promise<Map<string, Offset>> {
+export async function readOffsetCheckpoint(
+  env: Env,
+  path: string,
+  { isOurs }: { isOurs: boolean },
+): Promise<Map<string, Offset>> {
   const offsets = new Map<string, Offset>()
   try {
     const bytes = await readFile(env.disk, path)
     if (bytes === null) return offsets
+    if (bytes.length === 0 && isOurs) throw new DecodeError('it is empty')
     for (const entry of decodeOffsetCheckpoint(bytes)) {
       offsets.set(topicPartitionName(entry), entry.offset)
     }

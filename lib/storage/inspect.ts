@@ -9,16 +9,23 @@ import { DecodeError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
 import { type Disk, hasErrorCode, readFile } from '../io/disk.ts'
 import { type BatchHeader, batchCrc, lastOffsetOf, readInt64 } from '../record/batch.ts'
-import { decodeOffsetCheckpoint, logStartFile } from './checkpoint.ts'
+import { decodeOffsetCheckpoint, decodePartitionMetadata, logStartFile } from './checkpoint.ts'
+import type { Finding, InspectedDirectory } from './inspect-directory.ts'
+import { type JournalKey, journalKeyName } from './journal/journal-block.ts'
+import { restOfName, tailWithRests } from './journal/journal-rest.ts'
+import { countBeyond, type JournalTail } from './journal/journal-tail.ts'
 import { decodeLeaderEpochs } from './leader-epochs.ts'
 import { isZero, offsetEntrySize } from './offset-index.ts'
 import { decodeProducerSnapshot } from './producer-snapshot.ts'
 import { type ScanEnd, scanBatches } from './scan.ts'
 import {
+  directoryKind,
   type FileSuffix,
   fileSuffix,
   leaderEpochFile,
   parseSegmentFileName,
+  partitionMetadataFile,
+  type SegmentFileName,
   segmentFileName,
 } from './segment-files.ts'
 import { type TimestampOffset, timeEntrySize } from './time-index.ts'
@@ -35,17 +42,6 @@ export interface InspectedBatch {
 export interface OffsetIndexEntry {
   readonly offset: Offset
   readonly position: number
-}
-
-/** Something about a file that is not as it should be. */
-export interface Finding {
-  /** error: records are lost or unreadable. warning: repaired by the next start, or harmless. */
-  readonly severity: 'error' | 'warning'
-  /** Name of the file in its directory. */
-  readonly file: string
-  /** Byte in the file, where there is one to name. */
-  readonly position: number | null
-  readonly message: string
 }
 
 const indexBytesMax = 64 * 1024 * 1024
@@ -101,6 +97,8 @@ export interface CheckedLog {
   readonly sizeBytes: number
   readonly firstOffset: Offset
   readonly endOffset: Offset
+  /** What the journal holds beyond the segments' end, and the next start appends. */
+  readonly journal: { readonly batchCount: number; readonly recordCount: number }
   readonly findings: readonly Finding[]
 }
 
@@ -113,16 +111,30 @@ interface SegmentFacts {
   readonly maxTimestamps: readonly { timestamp: number; lastOffset: Offset }[]
 }
 
-/** Checks all files of one partition directory: batches, order, indexes, epochs, snapshots. */
-export async function checkPartition(disk: Disk, directory: string): Promise<CheckedLog> {
-  const check = new PartitionCheck(disk, directory)
-  await check.run()
+/**
+ * Checks all files of one partition directory: batches, order, indexes, epochs, snapshots; and what
+ * the data directory that it lies in knows of it, if that was looked at before.
+ */
+export async function checkPartition(
+  disk: Disk,
+  directory: string,
+  inspected: InspectedDirectory | null = null,
+): Promise<CheckedLog> {
+  const check = new PartitionCheck(disk, directory, inspected)
+  try {
+    await check.run()
+  } catch (error) {
+    // A link, a directory in the place of a file, a file that the system will not give.
+    if (!(error instanceof Error && 'code' in error)) throw error
+    check.reportUnreadable(error)
+  }
   return check.result()
 }
 
 class PartitionCheck {
   readonly #disk: Disk
   readonly #directory: string
+  readonly #inspected: InspectedDirectory | null
   readonly #findings: Finding[] = []
   readonly #epochs: { epoch: number; startOffset: Offset }[] = []
   #segmentCount = 0
@@ -131,12 +143,16 @@ class PartitionCheck {
   #sizeBytes = 0
   #firstOffset: Offset = 0
   #endOffset: Offset = 0
+  /** Where the first batch lies that is not sound; a start that may cut goes on from there. */
+  #unsoundOffset: Offset | null = null
+  #journal = { batchCount: 0, recordCount: 0 }
   /** Batches that lost records: compaction went over this log, and holes are no loss. */
   #isCompacted = false
 
-  constructor(disk: Disk, directory: string) {
+  constructor(disk: Disk, directory: string, inspected: InspectedDirectory | null) {
     this.#disk = disk
     this.#directory = directory
+    this.#inspected = inspected
   }
 
   result(): CheckedLog {
@@ -147,8 +163,15 @@ class PartitionCheck {
       sizeBytes: this.#sizeBytes,
       firstOffset: this.#firstOffset,
       endOffset: this.#endOffset,
+      journal: this.#journal,
       findings: this.#findings,
     }
+  }
+
+  reportUnreadable(error: Error): void {
+    const name = 'path' in error ? /[^/]+$/.exec(String(error.path))?.[0] : undefined
+    const message = `cannot be read: ${error.message}; what comes after it was not looked at`
+    this.#report('error', name ?? '.', message)
   }
 
   #report(
@@ -167,35 +190,44 @@ class PartitionCheck {
     for (const name of names) {
       const parsed = parseSegmentFileName(name)
       if (parsed === null) continue
-      if (parsed.mark !== '') {
-        this.#report(
-          'warning',
-          name,
-          'left over by an interrupted change; the next start removes it',
-        )
-      } else if (parsed.suffix === fileSuffix.log) bases.push(parsed.baseOffset)
+      if (parsed.mark !== '') await this.#checkLeftOver(name, parsed)
+      else if (parsed.suffix === fileSuffix.log) bases.push(parsed.baseOffset)
       else if (parsed.suffix === fileSuffix.snapshot) snapshots.push(name)
     }
     bases.sort((a, b) => a - b)
     this.#firstOffset = bases[0] ?? 0
     this.#endOffset = this.#firstOffset
     const gaps: [file: string, message: string][] = []
-    for (const base of bases) {
+    for (const [index, base] of bases.entries()) {
       if (base > this.#endOffset) {
         const message = `begins at ${base}, the segment before ends at ${this.#endOffset}`
         gaps.push([segmentFileName(base, fileSuffix.log), message])
       }
-      await this.#checkSegment(base, base === bases.at(-1))
+      await this.#checkSegment(base, bases[index + 1])
     }
     if (!this.#isCompacted) {
       for (const [file, message] of gaps) this.#report('warning', file, message)
     }
     for (const name of snapshots) await this.#checkSnapshot(name)
     await this.#checkEpochs(names)
+    if (this.#inspected !== null) await this.#checkBeside(this.#inspected, names, bases)
   }
 
-  async #checkSegment(baseOffset: Offset, isLast: boolean): Promise<void> {
+  /** A start removes what was on its way out, and finishes a swap, which has to be whole. */
+  async #checkLeftOver(name: string, { suffix, mark }: SegmentFileName): Promise<void> {
+    const path = `${this.#directory}/${name}`
+    if (mark === '.swap' && suffix === fileSuffix.log) {
+      const end = await inspectLogFile(this.#disk, path, () => undefined)
+      const why = 'a cleaned segment that is to take its place is not whole'
+      if (end.kind === 'bad') this.#report('error', name, `${why}: ${end.why}`, end.position)
+    }
+    const message = 'left over by an interrupted change; the next start finishes or removes it'
+    this.#report('warning', name, message)
+  }
+
+  async #checkSegment(baseOffset: Offset, following: Offset | undefined): Promise<void> {
     const file = segmentFileName(baseOffset, fileSuffix.log)
+    const isLast = following === undefined
     this.#segmentCount++
     const batches = new Map<number, Offset>()
     const maxTimestamps: { timestamp: number; lastOffset: Offset }[] = []
@@ -219,6 +251,7 @@ class PartitionCheck {
       const severity = isLast ? 'warning' : 'error'
       const hint = isLast ? '; a torn tail, unless what follows was synced' : ''
       this.#report(severity, file, `no whole batch: ${end.why}${hint}`, end.position)
+      if (following !== expected) this.#unsoundOffset ??= expected
     }
     this.#endOffset = expected
     const facts = { baseOffset, endOffset: expected, batches, maxTimestamps }
@@ -231,8 +264,10 @@ class PartitionCheck {
     const { header, position, computedCrc } = batch
     if (computedCrc !== header.crc) {
       this.#report('error', file, `CRC ${header.crc}, computed ${computedCrc}`, position)
+      this.#unsoundOffset ??= expected
     }
     if (header.baseOffset < expected) {
+      this.#unsoundOffset ??= expected
       const message = `base offset ${header.baseOffset} after offset ${expected - 1}`
       this.#report('error', file, message, position)
     }
@@ -241,6 +276,12 @@ class PartitionCheck {
       this.#report('error', file, message, position)
     }
     if (header.recordCount < header.lastOffsetDelta + 1) this.#isCompacted = true
+    const isCleaned = this.#inspected?.cleaned?.has(this.#place().name) ?? true
+    if (header.baseOffset > expected && this.#inspected?.isOurs === true && !isCleaned) {
+      const message = `a batch at offset ${header.baseOffset}, expected ${expected}; only compaction leaves gaps`
+      this.#report('error', file, message, position)
+      this.#unsoundOffset ??= expected
+    }
   }
 
   #noteEpoch({ partitionLeaderEpoch, baseOffset }: BatchHeader): void {
@@ -258,8 +299,9 @@ class PartitionCheck {
     isLast: boolean,
   ): Promise<Uint8Array | null> {
     const name = segmentFileName(baseOffset, suffix)
-    const bytes = await readFile(this.#disk, `${this.#directory}/${name}`, indexBytesMax)
-    if (bytes === null && !isLast) {
+    const known = this.#findings.length
+    const bytes = await this.#bytes(name)
+    if (bytes === null && !isLast && known === this.#findings.length) {
       this.#report('warning', name, 'missing; the next start makes it anew')
     }
     return bytes
@@ -336,13 +378,13 @@ class PartitionCheck {
 
   async #checkTransactionIndex(baseOffset: Offset): Promise<void> {
     const name = segmentFileName(baseOffset, fileSuffix.txnIndex)
-    const bytes = await readFile(this.#disk, `${this.#directory}/${name}`, indexBytesMax)
+    const bytes = await this.#bytes(name)
     if (bytes === null) return
     await this.#reportDecodeErrors(name, () => transactionIndexEntries(bytes))
   }
 
   async #checkSnapshot(name: string): Promise<void> {
-    const bytes = await readFile(this.#disk, `${this.#directory}/${name}`)
+    const bytes = await this.#bytes(name)
     if (bytes === null) return
     const entries = await this.#reportDecodeErrors(name, () => decodeProducerSnapshot(bytes))
     const offset = parseSegmentFileName(name)?.baseOffset ?? 0
@@ -362,7 +404,7 @@ class PartitionCheck {
 
   async #checkEpochs(names: readonly string[]): Promise<void> {
     if (!names.includes(leaderEpochFile)) return
-    const bytes = await readFile(this.#disk, `${this.#directory}/${leaderEpochFile}`)
+    const bytes = await this.#bytes(leaderEpochFile)
     if (bytes === null) return
     const entries = await this.#reportDecodeErrors(leaderEpochFile, () => decodeLeaderEpochs(bytes))
     if (entries === null) return
@@ -390,9 +432,75 @@ class PartitionCheck {
     }
   }
 
-  /** From the checkpoint of the data directory, where the partition lies in one. */
+  /** What else is known of the log, against what its segments hold. */
+  async #checkBeside(
+    { isOurs, recoveryPoints, journal }: InspectedDirectory,
+    names: readonly string[],
+    bases: readonly Offset[],
+  ): Promise<void> {
+    const file = segmentFileName(bases.at(-1) ?? 0, fileSuffix.log)
+    const soundEnd = this.#unsoundOffset ?? this.#endOffset
+    const recoveryPoint = recoveryPoints.get(this.#place().name) ?? 0
+    if (soundEnd < recoveryPoint) {
+      const message = `the sound records end at offset ${soundEnd}, and those up to ${recoveryPoint} were synced: a start leaves the log offline`
+      this.#report('error', file, message)
+    }
+    const key = await this.#journalKey(isOurs)
+    if (key === null) return
+    const rests = names.flatMap((name) => restOfName(this.#directory, name) ?? [])
+    const own = journal.tails.get(journalKeyName(key)) ?? null
+    const tail = await tailWithRests(this.#disk, key, { rests, journal: own })
+    if (tail === null) return
+    const end = Math.max(soundEnd, recoveryPoint)
+    await this.#checkJournal(file, tail, { end, isOffline: soundEnd < recoveryPoint })
+  }
+
+  async #checkJournal(
+    file: string,
+    tail: JournalTail,
+    { end, isOffline }: { end: Offset; isOffline: boolean },
+  ): Promise<void> {
+    const loss = tail.lossAfter(end)
+    if (loss !== null) {
+      const message = `${loss}; those up to ${tail.endOffset} were synced: a start leaves the log offline`
+      this.#report('error', file, message)
+    }
+    const found = await this.#reportDecodeErrors(file, () => countBeyond(this.#disk, tail, end))
+    if (found === null || found.batchCount === 0) return
+    this.#journal = found
+    const what = `the journal holds ${found.batchCount} batches with ${found.recordCount} records beyond offset ${end}, up to ${found.endOffset}`
+    const isAppended = loss === null && !isOffline
+    const then = isAppended ? 'which the next start appends' : 'kept until the log is repaired'
+    this.#report('warning', file, `${what}, ${then}`)
+  }
+
+  /** What the log is in the journal; null when its directory does not say which topic it is of. */
+  async #journalKey(isOurs: boolean): Promise<JournalKey | null> {
+    const named = directoryKind(this.#place().name)
+    if (named.kind !== 'log') return null
+    try {
+      const bytes = await readFile(this.#disk, `${this.#directory}/${partitionMetadataFile}`)
+      if (bytes === null && !isOurs) return null
+      if (bytes === null) throw new DecodeError('there is no such file')
+      const topicId = decodePartitionMetadata(bytes)
+      return { topicId, partition: named.topicPartition.partition }
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      const message = `${error.message}; it says which topic the log is of, and a start leaves the log offline`
+      this.#report('error', partitionMetadataFile, message)
+      return null
+    }
+  }
+
+  /** The data directory, where the partition lies in one, and the partition's name in it. */
+  #place(): { parent: string; name: string } {
+    const [, parent = '.', name = ''] = /^(?:(.*)\/)?([^/]+)\/*$/.exec(this.#directory) ?? []
+    return { parent, name }
+  }
+
+  /** From the checkpoint of the data directory. */
   async #logStartOffset(): Promise<Offset> {
-    const [, parent = '.', name] = /^(?:(.*)\/)?([^/]+)\/*$/.exec(this.#directory) ?? []
+    const { parent, name } = this.#place()
     try {
       const bytes = await readFile(this.#disk, `${parent}/${logStartFile}`)
       const entries = bytes === null ? [] : decodeOffsetCheckpoint(bytes)
@@ -404,9 +512,15 @@ class PartitionCheck {
     }
   }
 
-  async #reportDecodeErrors<T>(name: string, decode: () => T): Promise<T | null> {
+  /** A whole file; null (with a finding, when it is too large for what it is) when there is none. */
+  #bytes(name: string): Promise<Uint8Array | null> {
+    const path = `${this.#directory}/${name}`
+    return this.#reportDecodeErrors(name, () => readFile(this.#disk, path, indexBytesMax))
+  }
+
+  async #reportDecodeErrors<T>(name: string, decode: () => T | Promise<T>): Promise<T | null> {
     try {
-      return decode()
+      return await decode()
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       this.#report('warning', name, error.message)

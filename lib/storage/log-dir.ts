@@ -169,7 +169,7 @@ export class LogDir implements LogHost {
       const meta = await claimDirectory(env, path, { nodeId, clusterId, adopt })
       const offsets = new OffsetCheckpoints(env, path)
       const isClean = (await env.disk.list(path)).some(({ name }) => name === cleanShutdownFile)
-      await offsets.read({ isClean })
+      await offsets.read({ isClean, isOurs: meta.isOurs })
       const dir = new LogDir(options, {
         lock,
         meta,
@@ -261,6 +261,10 @@ export class LogDir implements LogHost {
       const name = topicPartitionName(topicPartition)
       const { topicId, failure } = await readOwner(this.env, directory)
       const config = configOf(topicPartition.topic, topicId)
+      const knownId = topicIdOf(topicPartition.topic)
+      // Another log's directory under this name: what the journal has is that log's.
+      const isOther = topicId !== null && knownId !== null && topicId !== knownId
+      const key = journalKeyOf({ topicId: topicId ?? knownId, topicPartition })
       const state = await loadLog({
         host: this,
         directory,
@@ -273,16 +277,14 @@ export class LogDir implements LogHost {
         logStartOffset: this.#offsets.logStarts.get(name) ?? 0,
         knowsStart: !this.#isAdopted,
         // What the journal has of it must not go with the journal while nobody knows whose it is.
-        journal: this.#journal.tailOf(
-          journalKeyOf({ topicId: topicId ?? topicIdOf(topicPartition.topic), topicPartition }),
-        ),
+        journal: isOther ? null : this.#journal.tailOf(key),
       })
       this.#offsets.compare(name, { ...state, endOffset: state.logEndOffset })
       if (state.failure !== null) this.#hasDamage = true
       this.#journal.loaded(state)
       this.#logs.set(name, new Log(state, config, this))
     })
-    this.#offsets.loaded(this.#logs)
+    this.#offsets.loaded(this.#logs, (topic) => topicIdOf(topic) !== null)
     if (this.#journal.hasTails) {
       await this.saveRecoveryPoints()
       await this.#journal.begin()
@@ -357,7 +359,7 @@ export class LogDir implements LogHost {
     try {
       await this.#beginUse()
       // Else a crash would find the new log shorter than it is said to be.
-      if (this.#offsets.isOutdated(name)) await this.#clearOffsets(name, directory)
+      if (this.#offsets.isOutdated(name)) await this.#clearOffsets(name)
       // Nor are records of one of this id to come back from the journal.
       await this.commits.noteTruncation({ topicId, partition: topicPartition.partition }, 0)
       await disk.mkdir(making)
@@ -381,12 +383,8 @@ export class LogDir implements LogHost {
     }
   }
 
-  async #clearOffsets(name: string, directory: string): Promise<void> {
-    const syncedEnd = this.#offsets.missingEnd(name)
-    if (syncedEnd > 0) {
-      const todo = 'its directory is gone, an empty log takes its place: restore it from a backup'
-      this.env.log.error('log.missing', { directory, syncedEnd, todo })
-    }
+  async #clearOffsets(name: string): Promise<void> {
+    this.#offsets.tellMissing(name)
     await this.#checkpoints.request()
   }
 

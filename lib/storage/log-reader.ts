@@ -8,10 +8,18 @@
 
 import { DecodeError, KafkaError } from '../base/errors.ts'
 import type { LeaderEpoch, Offset } from '../base/types.ts'
-import { type BatchHeader, headerSize, lastOffsetOf, readBatchHeader } from '../record/batch.ts'
+import {
+  type BatchHeader,
+  batchCrc,
+  headerSize,
+  lastOffsetOf,
+  type RecordBatch,
+  readBatchHeader,
+} from '../record/batch.ts'
 import { RecordCursor } from '../record/record.ts'
 import { decompressedBytesMax } from './batch-validation.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import { largeBatchBytes, whyNoBatch } from './large-batch.ts'
 import { scanBatches, walkHeaders } from './scan.ts'
 import type { Segment } from './segment.ts'
 
@@ -64,6 +72,8 @@ interface Collected {
   nextOffset: Offset
   /** Of the last batch met, kept or not. */
   lastOffset: Offset
+  /** The last batch that ended before what is wanted. */
+  skipped: RecordBatch | null
   /** A limit ended it; else the segment's end did. */
   isLimited: boolean
 }
@@ -160,6 +170,8 @@ export class LogReader {
     for (let segment = segments[index]; segment !== undefined; segment = segments[++index]) {
       const found = await this.#readSegment(segment, startOffset, { ...options, endOffset })
       const isEnd = found.isLimited || found.sizeBytes > 0
+      const nextOffset = segments[index + 1]?.baseOffset ?? endOffset
+      if (!isEnd && startOffset < nextOffset) checkSkipped(found)
       // Compaction may have taken all that followed in this segment: then on with the next one.
       if (isEnd || segment === segments.at(-1)) return this.#finish(found, segment, startOffset)
       index = segments.indexOf(segment)
@@ -253,6 +265,7 @@ export class LogReader {
       position: hint ?? (await segment.positionBefore(startOffset)),
       nextOffset: startOffset,
       lastOffset: -1,
+      skipped: null,
       isLimited: false,
     }
     let wantBytes = Math.min(options.maxBytes + (hint === null ? slackBytes : 0), readBytesMax)
@@ -273,6 +286,11 @@ export class LogReader {
             `segment ${segment.baseOffset}: no whole batch at byte ${found.position}`,
           )
         }
+        const why =
+          missing > largeBatchBytes ? await this.#whyNoBatch(segment, found.position) : null
+        if (why !== null) {
+          throw new DecodeError(`segment ${segment.baseOffset} at byte ${found.position}: ${why}`)
+        }
         const leftBytes = options.maxBytes - found.sizeBytes
         // Another read for the little that is missing would cost more than it gives.
         if (found.sizeBytes > 0 && leftBytes < enoughLeftBytes && found.position < limitBytes) {
@@ -285,6 +303,15 @@ export class LogReader {
       throw error
     }
     return found
+  }
+
+  /** Why what begins at `position`, larger than what a read takes at a time, is no batch. */
+  #whyNoBatch(segment: Segment, position: number): Promise<string | null> {
+    return segment.use(async (file) => {
+      const head = Buffer.alloc(headerSize)
+      await file.readAt(head, position)
+      return whyNoBatch(file, position, readBatchHeader(head))
+    })
   }
 
   /** The first record whose timestamp is not below `timestampMs`, before `endOffset`; null without one. */
@@ -382,7 +409,8 @@ function collect(
     }
     const lastOffset = lastOffsetOf(header)
     // Offsets are not covered by the CRC: a reader that followed a bad one would miss what it skips.
-    if (header.baseOffset <= found.lastOffset || lastOffset >= options.logEndOffset) {
+    const isRising = header.baseOffset > found.lastOffset && lastOffset >= header.baseOffset
+    if (!isRising || lastOffset >= options.logEndOffset) {
       throw new DecodeError(
         `a batch from ${header.baseOffset} to ${lastOffset} after ${found.lastOffset}, in a log that ends at ${options.logEndOffset}`,
       )
@@ -390,6 +418,7 @@ function collect(
     const isWanted = lastOffset >= options.startOffset
     if (isWanted) {
       const isFirst = found.sizeBytes === 0
+      if (isFirst && header.baseOffset > options.startOffset) checkSkipped(found)
       const isTooMuch = found.sizeBytes + header.sizeBytes > options.maxBytes
       if (lastOffset >= options.endOffset || (isTooMuch && !(isFirst && options.minOneBatch))) {
         found.isLimited = true
@@ -404,6 +433,8 @@ function collect(
       if (keepFrom === -1) keepFrom = at
       found.sizeBytes += header.sizeBytes
       found.nextOffset = lastOffset + 1
+    } else {
+      found.skipped = { header, chunks: [view.subarray(at, at + header.sizeBytes)] }
     }
     found.lastOffset = lastOffset
     at += header.sizeBytes
@@ -411,4 +442,14 @@ function collect(
   if (keepFrom !== -1) found.records.push(view.subarray(keepFrom, at))
   found.position += at
   return found.isLimited ? 0 : missing
+}
+
+/**
+ * No batch has the offset that was asked for: compaction took it, or the batch before says that it ends
+ * where it does not, and a reader would miss the rest of it.
+ */
+function checkSkipped({ skipped }: Collected): void {
+  if (skipped === null || batchCrc(skipped) === skipped.header.crc) return
+  const { baseOffset, crc } = skipped.header
+  throw new DecodeError(`the batch at offset ${baseOffset} has another CRC than ${crc}`)
 }

@@ -37,8 +37,8 @@ export class OffsetCheckpoints {
     this.#directory = directory
   }
 
-  /** Reads the files; one that cannot be read is logged, and says nothing. */
-  async read({ isClean }: { isClean: boolean }): Promise<void> {
+  /** Reads the files; one that cannot be read is logged, and says nothing. `isOurs`: none is ever empty. */
+  async read({ isClean, isOurs }: { isClean: boolean; isOurs: boolean }): Promise<void> {
     const names = new Set((await this.#env.disk.list(this.#directory)).map(({ name }) => name))
     // It is the first to be written, and a clean stop writes it.
     if (!names.has(recoveryPointFile) && (isClean || names.has(highWatermarkFile))) {
@@ -47,19 +47,43 @@ export class OffsetCheckpoints {
         why: 'records that are missing at the ends of logs cannot be told from now on',
       })
     }
-    const of = (file: string) => readOffsetCheckpoint(this.#env, `${this.#directory}/${file}`)
+    const of = (file: string) => {
+      return readOffsetCheckpoint(this.#env, `${this.#directory}/${file}`, { isOurs })
+    }
     this.recoveryPoints = await of(recoveryPointFile)
     this.logStarts = await of(logStartFile)
     this.highWatermarks = await of(highWatermarkFile)
   }
 
-  /** All logs there are. */
-  loaded(logs: ReadonlyMap<string, unknown>): void {
-    for (const [name, offset] of this.recoveryPoints) {
+  /**
+   * All logs there are. One that is missing and that a topic wants is told of at once: after a crash
+   * from now on the checkpoints may not name it any more.
+   */
+  loaded(logs: ReadonlyMap<string, unknown>, isWanted: (topic: string) => boolean): void {
+    // Either may have lost what the other still says.
+    const ends = new Map([...this.highWatermarks, ...this.recoveryPoints])
+    for (const [name, highWatermark] of this.highWatermarks) {
+      ends.set(name, Math.max(ends.get(name) ?? 0, highWatermark))
+    }
+    for (const [name, offset] of ends) {
       if (logs.has(name)) continue
       this.forget(name)
       this.#missing.set(name, offset)
+      const named = directoryKind(name)
+      if (named.kind === 'log' && isWanted(named.topicPartition.topic)) this.tellMissing(name)
     }
+  }
+
+  /** An empty log takes the place of one that was not there at start: said once. */
+  tellMissing(name: string): void {
+    const syncedEnd = this.#missing.get(name) ?? 0
+    this.#missing.delete(name)
+    if (syncedEnd === 0) return
+    this.#env.log.error('log.missing', {
+      directory: `${this.#directory}/${name}`,
+      syncedEnd,
+      todo: 'its directory is gone, an empty log takes its place: restore it from a backup',
+    })
   }
 
   /** A log that ends before its high watermark lost what was acknowledged: it is said, not repaired. */
@@ -81,11 +105,6 @@ export class OffsetCheckpoints {
 
   isOutdated(name: string): boolean {
     return this.#outdated.has(name)
-  }
-
-  /** Up to where a log was synced whose directory was not there at start; 0 for none. */
-  missingEnd(name: string): Offset {
-    return this.#missing.get(name) ?? 0
   }
 
   /** Has all files written as they are known. Throws native errors; a file is then as it was. */

@@ -20,6 +20,7 @@ import {
 import { scanBatches } from './scan.ts'
 import type { Segment } from './segment.ts'
 import { fileSuffix, parseSegmentFileName, segmentFileName } from './segment-files.ts'
+import { isNoFile, moveAway } from './unusable.ts'
 
 export interface ProducerRecovery {
   readonly disk: Disk
@@ -89,8 +90,9 @@ async function loadSnapshot(
       for (const entry of decodeProducerSnapshot(bytes)) producers.restore(entry)
       return offset
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
-      await disk.remove(path)
+      if (isNoFile(error)) await moveAway(disk, path)
+      else if (error instanceof DecodeError) await disk.remove(path)
+      else throw error
     }
   }
   return -1

@@ -21,7 +21,7 @@
 import { DecodeError } from '../base/errors.ts'
 import { planted } from '../base/planted.ts'
 import type { Offset, TopicId, TopicPartition } from '../base/types.ts'
-import { batchAt, batchCrc, entryHeadSize, headerSize, lastOffsetOf } from '../record/batch.ts'
+import { batchCrc, lastOffsetOf } from '../record/batch.ts'
 import { isShortage } from './disk-failure.ts'
 import { type EpochLoading, readEpochs, settleEpochs } from './epoch-recovery.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
@@ -33,10 +33,10 @@ import type { LogHost } from './log-host.ts'
 import type { LogState } from './log-state.ts'
 import { rebuildProducers } from './producer-recovery.ts'
 import { ProducerStates } from './producer-state.ts'
-import { type ScanEnd, scanBatches, walkHeaders } from './scan.ts'
-import { Segment } from './segment.ts'
+import { countBatchesIn, type ScanEnd, scanBatches, walkHeaders } from './scan.ts'
+import { relativeOffsetMax, Segment } from './segment.ts'
 import { fileSuffix, leaderEpochFile, parseSegmentFileName } from './segment-files.ts'
-import { tellGaps } from './segment-gaps.ts'
+import { tellMissing } from './segment-gaps.ts'
 import { finishFileChanges } from './segment-swaps.ts'
 
 export interface LoadOptions {
@@ -146,17 +146,7 @@ async function load(loading: Loading): Promise<LogState> {
       `${directory}: no segment, but records up to offset ${recoveryPoint} were synced here`,
     )
   }
-  if (first !== undefined && first.baseOffset > logStartOffset && loading.knowsStart) {
-    host.env.log.error('log.start.missing', {
-      directory,
-      logStartOffset,
-      firstOffset: first.baseOffset,
-      why: 'records between the two were not deleted, and their segments are gone',
-    })
-  }
-  // What lies below the log start is on its way out, in no order.
-  const kept = loading.segments.slice(indexOfOffset(loading.segments, logStartOffset))
-  await tellGaps({ env: host.env, segments: kept, directory })
+  await tellMissing(host.env, loading)
   loading.epochs = new LeaderEpochCache(await readEpochs(loading))
   const isTrusted = isClean && !loading.hasRest && (await trustTail(loading))
   if (!isTrusted && loading.segments.length > 0) await recoverTail(loading)
@@ -259,22 +249,27 @@ async function trustTail(loading: Loading): Promise<boolean> {
     )
     if (scan.kind !== 'end' || endOffset < loading.recoveryPoint) return false
     loading.endOffset = endOffset
-    await readFirstTimestamp(active)
-    return true
+    return await readFirst(active, loading)
   } catch (error) {
     if (error instanceof DecodeError) return false
     throw error
   }
 }
 
-async function readFirstTimestamp(segment: Segment): Promise<void> {
-  if (segment.writtenBytes === 0) return
+/** Notes the first batch's time; false when it cannot be this segment's: the file is another's. */
+async function readFirst(segment: Segment, { config, knowsStart }: Loading): Promise<boolean> {
+  if (segment.writtenBytes === 0) return true
+  const mayHaveGap = config['cleanup.policy'].includes('compact') || knowsStart !== true
+  let isFirst = true
   await segment.use((file) =>
     walkHeaders(file, { from: 0, to: segment.writtenBytes }, (header) => {
       segment.firstTimestamp = header.maxTimestamp
+      const gap = header.baseOffset - segment.baseOffset
+      isFirst = gap === 0 || (gap > 0 && mayHaveGap)
       return true
     }),
   )
+  return isFirst
 }
 
 /** The segment that holds `offset`; the first for one before them all. */
@@ -329,11 +324,16 @@ async function recoverTail(loading: Loading): Promise<void> {
       )
     }
     checkJournal(loading)
-    const wholeBatchesCut = await countValidAfter(segment, found.position)
+    const tail = {
+      from: found.position + 1,
+      to: Math.min(segment.writtenBytes, found.position + tailSearchBytesMax),
+    }
+    const { endOffset } = loading
+    const wholeBatchesCut = await segment.use((file) => countBatchesIn(file, tail, endOffset))
     const { log } = host.env
     const report = {
       directory,
-      endOffset: loading.endOffset,
+      endOffset,
       cutBytes: segment.writtenBytes - found.position,
       removedSegments: segments.length - index - 1,
       wholeBatchesCut,
@@ -397,8 +397,12 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
   const end = await segment.use((file) =>
     scanBatches(file, { from: 0, to: segment.writtenBytes }, (header, bytes, position) => {
       const crc = batchCrc({ header, chunks: [bytes] })
-      if (crc !== header.crc) return new DecodeError(`CRC ${header.crc}, computed ${crc}`)
       const lastOffset = lastOffsetOf(header)
+      // Of records that were deleted nobody misses any, as long as the next batch is found behind them.
+      const isDeleted = lastOffset < loading.logStartOffset
+      if (crc !== header.crc && !isDeleted) {
+        return new DecodeError(`CRC ${header.crc}, computed ${crc}`)
+      }
       const { endOffset, knowsStart } = loading
       if (header.baseOffset < endOffset || header.lastOffsetDelta < 0) {
         return new DecodeError(
@@ -412,7 +416,7 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
           `${place}: a batch at offset ${header.baseOffset}, expected ${endOffset}; only compaction leaves gaps. Restore the file or the replica; if the topic was compacted once, set cleanup.policy=compact`,
         )
       }
-      if (lastOffset - segment.baseOffset > 0x7fffffff) {
+      if (lastOffset - segment.baseOffset > relativeOffsetMax) {
         return new DecodeError(`offset ${lastOffset} is too far from ${segment.baseOffset}`)
       }
       if (lastOffset >= loading.recoveryPoint && position < loading.unsurePosition) {
@@ -429,25 +433,6 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
     await flushIndexes(segment)
   }
   return end
-}
-
-/** Valid batches behind the place where the scan stopped: 0 says that the tail is simply torn. */
-async function countValidAfter(segment: Segment, position: number): Promise<number> {
-  const to = Math.min(segment.writtenBytes, position + tailSearchBytesMax)
-  const bytes = Buffer.alloc(to - position)
-  const size = await segment.use((file) => file.readAt(bytes, position))
-  let count = 0
-  for (let at = 1; at + headerSize <= size; at++) {
-    // Magic 2, and a size that fits: only then is the CRC worth computing.
-    if (bytes[at + 16] !== 2) continue
-    const sizeBytes = bytes.readInt32BE(at + 8) + entryHeadSize
-    if (sizeBytes < headerSize || at + sizeBytes > size) continue
-    const batch = batchAt(bytes, at)
-    if (batchCrc(batch) !== batch.header.crc) continue
-    count++
-    at += sizeBytes - 1
-  }
-  return count
 }
 
 async function cutTail(loading: Loading, index: number, position: number): Promise<void> {
@@ -524,12 +509,13 @@ async function startOverBeyondEnd(loading: Loading): Promise<void> {
   const { segments, host, directory, logStartOffset } = loading
   if (segments.length > 0 && loading.endOffset >= logStartOffset) return
   const { disk } = host.env
-  for (const segment of segments.splice(0).reverse()) {
-    await segment.removeFiles()
-  }
+  const old = segments.splice(0)
   const segment = newSegment(loading, logStartOffset)
   segment.startIndexes()
+  // Durable before the others go: a log without any segment is a damaged one.
   await segment.create()
+  await disk.syncDir(directory)
+  for (const before of old.reverse()) await before.removeFiles()
   await disk.syncDir(directory)
   segments.push(segment)
   loading.endOffset = logStartOffset

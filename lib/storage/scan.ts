@@ -4,8 +4,19 @@
  */
 
 import { DecodeError } from '../base/errors.ts'
+import type { Offset } from '../base/types.ts'
 import type { DiskFile } from '../io/disk.ts'
-import { type BatchHeader, entryHeadSize, headerSize, readBatchHeader } from '../record/batch.ts'
+import {
+  type BatchHeader,
+  batchCrc,
+  entryHeadSize,
+  headerSize,
+  magicPosition,
+  readBatchHeader,
+  readInt64,
+  sizePosition,
+} from '../record/batch.ts'
+import { largeBatchBytes, whyNoBatch } from './large-batch.ts'
 
 export interface ScanOptions {
   readonly from: number
@@ -31,8 +42,6 @@ export type ScanEnd =
   | { readonly kind: 'bad'; readonly position: number; readonly why: string }
 
 const pieceBytesDefault = 1024 * 1024
-/** No batch is larger: frames end at 100 MiB. Keeps a damaged size field from taking all memory. */
-export const batchBytesMax = 128 * 1024 * 1024
 
 /** Calls `visit` for each batch; a DecodeError that it gives back ends the scan as bad. */
 export async function scanBatches(
@@ -57,6 +66,11 @@ export async function scanBatches(
     if (count < wanted || missing <= buffer.length) {
       return { kind: 'bad', position, why: `the file ends at byte ${position + count}` }
     }
+    const why =
+      missing > largeBatchBytes
+        ? await whyNoBatch(file, position, readBatchHeader(piece, walked.usedBytes))
+        : null
+    if (why !== null) return { kind: 'bad', position, why }
     buffer = Buffer.allocUnsafeSlow(missing)
   }
   return { kind: 'end', position }
@@ -93,8 +107,7 @@ function walkPiece(
 function missingBytes(bytes: Buffer, leftBytes: number): number | string {
   if (leftBytes < headerSize) return `${leftBytes} bytes left over, no whole batch header`
   if (bytes.length < headerSize) return headerSize
-  const sizeBytes = bytes.readInt32BE(8) + entryHeadSize
-  if (sizeBytes > batchBytesMax) return `a batch of ${sizeBytes} bytes`
+  const sizeBytes = bytes.readInt32BE(sizePosition) + entryHeadSize
   if (sizeBytes > leftBytes) return `a batch of ${sizeBytes} bytes with ${leftBytes} bytes left`
   return sizeBytes
 }
@@ -122,4 +135,50 @@ export async function walkHeaders(
     if (count < headerSize) break
   }
   return { position, isFound: false }
+}
+
+/** How far behind a log's end the offsets of a batch can be that lies behind a torn place. */
+const offsetsAheadMax = 0x7fffffff
+
+/**
+ * How many whole batches with a good CRC lie anywhere in the range, with offsets from `endOffset` on:
+ * what a cut there takes away. 0 says that the tail is simply torn.
+ */
+export async function countBatchesIn(
+  file: DiskFile,
+  { from, to }: { from: number; to: number },
+  endOffset: Offset,
+): Promise<number> {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(pieceBytesDefault, Math.max(to - from, 0)))
+  let count = 0
+  for (let position = from; position + headerSize <= to; ) {
+    const size = await file.readAt(buffer, position)
+    const piece = buffer.subarray(0, Math.min(size, to - position))
+    if (piece.length < headerSize) break
+    let at = 0
+    for (; at + headerSize <= piece.length; at++) {
+      const magicAt = piece.indexOf(2, at + magicPosition)
+      // A header that begins in the last bytes is looked at with the next piece.
+      const last = piece.length - headerSize + 1
+      at = magicAt === -1 ? last : magicAt - magicPosition
+      if (at >= last) break
+      const sizeBytes = piece.readInt32BE(at + sizePosition) + entryHeadSize
+      const ahead = readInt64(piece, at) - endOffset
+      // Where chance is so small, the CRC is worth its time.
+      if (ahead < 0 || ahead > offsetsAheadMax || sizeBytes < headerSize) continue
+      if (position + at + sizeBytes > to) continue
+      if (!(await isWhole(file, position + at, readBatchHeader(piece, at)))) continue
+      count++
+      at += sizeBytes - 1
+    }
+    position += Math.max(at, 1)
+  }
+  return count
+}
+
+async function isWhole(file: DiskFile, position: number, header: BatchHeader): Promise<boolean> {
+  if (header.sizeBytes > largeBatchBytes) return (await whyNoBatch(file, position, header)) === null
+  const bytes = Buffer.allocUnsafeSlow(header.sizeBytes)
+  const size = await file.readAt(bytes, position)
+  return size === bytes.length && batchCrc({ header, chunks: [bytes] }) === header.crc
 }

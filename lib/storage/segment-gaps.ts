@@ -2,7 +2,7 @@
 
 import { DecodeError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
-import type { Disk, DiskFile } from '../io/disk.ts'
+import { type Disk, type DiskFile, hasErrorCode } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
 import { lastOffsetOf } from '../record/batch.ts'
 import { positionHolds } from './index-check.ts'
@@ -10,6 +10,7 @@ import { offsetEntrySize } from './offset-index.ts'
 import { walkHeaders } from './scan.ts'
 import type { Segment } from './segment.ts'
 import { fileSuffix } from './segment-files.ts'
+import { moveAway } from './unusable.ts'
 
 /** Where whole batches end, by their headers: as a byte, and as the offset after the last record. */
 export async function walkToEnd(
@@ -25,26 +26,81 @@ export async function walkToEnd(
   return { position, end }
 }
 
+/** What of a log its segments show to be missing is logged; whether it can go on is decided elsewhere. */
+export interface LogToTell {
+  readonly directory: string
+  /** Those that are none of the log's are taken out. */
+  readonly segments: Segment[]
+  readonly logStartOffset: Offset
+  /** Whether the log start is ours: Kafka notes it only when it is not the start of a segment. */
+  readonly knowsStart?: boolean
+}
+
+export async function tellMissing(env: Env, log: LogToTell): Promise<void> {
+  const { directory, segments, logStartOffset, knowsStart = false } = log
+  const [first] = segments
+  if (first === undefined) {
+    // It is made with a segment, and never without one.
+    const why = 'there is no segment file: what they held is lost, but for what the journal has'
+    env.log.error('log.segments.missing', { directory, logStartOffset, why })
+  } else if (first.baseOffset > logStartOffset && knowsStart) {
+    env.log.error('log.start.missing', {
+      directory,
+      logStartOffset,
+      firstOffset: first.baseOffset,
+      why: 'records between the two were not deleted, and their segments are gone',
+    })
+  }
+  await tellGaps(env, log)
+}
+
 /**
  * A closed segment ends where the next begins; after a cleaning, too. Looked at from its last index entry
- * on, so that a segment that is missing is told of at once, not when somebody reads across the gap.
+ * on, so that a segment that is missing, or too much, is told of at once, not when somebody reads there.
+ * What comes before the log start is on its way out.
  */
-export async function tellGaps({
-  env,
-  segments,
-  directory,
-}: {
-  env: Env
-  segments: readonly Segment[]
-  directory: string
-}): Promise<void> {
+async function tellGaps(
+  env: Env,
+  { segments, directory, logStartOffset }: LogToTell,
+): Promise<void> {
   for (const [index, segment] of segments.entries()) {
     const following = segments[index + 1]
     if (following === undefined) break
+    if (following.baseOffset <= logStartOffset) continue
     const endOffset = await endOfClosed(env.disk, segment)
-    if (endOffset === null || endOffset >= following.baseOffset) continue
+    if (endOffset === null || endOffset === following.baseOffset) continue
     const nextOffset = following.baseOffset
-    env.log.error('log.gap', { directory, endOffset, nextOffset })
+    if (endOffset < nextOffset) env.log.error('log.gap', { directory, endOffset, nextOffset })
+    else await clearOverlap(env, { segments, index, endOffset })
+  }
+}
+
+/**
+ * The segment at `index` holds what the names of the next ones claim. When it ends where a later one
+ * begins, those between are none of the log's: a reader that was sent there would find no record, and a
+ * recovery would cut all that follows.
+ */
+async function clearOverlap(
+  { disk, log }: Env,
+  { segments, index, endOffset }: { segments: Segment[]; index: number; endOffset: Offset },
+): Promise<void> {
+  const following = segments.findIndex(({ baseOffset }) => baseOffset === endOffset)
+  const path = segments[index + 1]?.path(fileSuffix.log) ?? ''
+  if (following === -1) {
+    const why = `the segment before it ends at offset ${endOffset}`
+    log.error('log.segment.overlaps', { path, why })
+    return
+  }
+  for (const segment of segments.splice(index + 1, following - index - 1)) {
+    await segment.close()
+    for (const suffix of [fileSuffix.log, fileSuffix.index, fileSuffix.timeIndex] as const) {
+      await moveAway(disk, segment.path(suffix)).catch((error: unknown) => {
+        if (!hasErrorCode(error, 'ENOENT')) throw error
+      })
+    }
+    await disk.syncDir(segment.directory)
+    const why = `the segment before it ends at offset ${endOffset}, where another begins`
+    log.error('log.segment.moved-away', { path: segment.path(fileSuffix.log), why })
   }
 }
 

@@ -23,6 +23,7 @@ import { scanBatches, walkHeaders } from './scan.ts'
 import { type FileMark, type FileSuffix, fileSuffix, segmentFileName } from './segment-files.ts'
 import type { Pooled, SegmentPool } from './segment-pool.ts'
 import { readTimeIndex, TimeIndex, type TimestampOffset, timeEntrySize } from './time-index.ts'
+import { isNoFile, moveAway } from './unusable.ts'
 
 export interface SegmentOptions {
   readonly disk: Disk
@@ -46,16 +47,10 @@ interface Indexes {
 const indexBytesMax = 64 * 1024 * 1024
 /** A log file of more bytes has index entries, but for one enormous batch. */
 const unindexedBytesMax = 1024 * 1024
+/** Offsets in an index count from the segment's first. */
+export const relativeOffsetMax = 0x7fffffff
 /** Read and written at a time by `rewriteFrom`. */
 const rewriteBytes = 1024 * 1024
-
-/** What was found where an index belongs, and is none: moved out of the way. */
-const unusableSuffix = '.unusable'
-
-/** A symbolic link, or a directory. */
-function isNoFile(error: unknown): boolean {
-  return hasErrorCode(error, 'ELOOP') || hasErrorCode(error, 'EISDIR')
-}
 
 /** Whoever read it meets the segment that took its place, or none, when it looks again. */
 export class SegmentRemovedError extends DecodeError {}
@@ -257,7 +252,7 @@ export class Segment implements Pooled {
     } catch (error) {
       if (error instanceof DecodeError) return null
       if (!isNoFile(error)) throw error
-      await this.#disk.rename(path, `${path}${unusableSuffix}`)
+      await moveAway(this.#disk, path)
       return null
     }
   }
@@ -267,7 +262,7 @@ export class Segment implements Pooled {
       return await this.#disk.open(path, 'create')
     } catch (error) {
       if (!isNoFile(error)) throw error
-      await this.#disk.rename(path, `${path}${unusableSuffix}`)
+      await moveAway(this.#disk, path)
       return this.#disk.open(path, 'create')
     }
   }
@@ -314,8 +309,14 @@ export class Segment implements Pooled {
   /** Makes the indexes anew by walking the batches; for a closed segment also writes their files. */
   async rebuildIndexes(indexIntervalBytes: number): Promise<void> {
     this.startIndexes()
+    let nextOffset = this.baseOffset
     await this.use((file) =>
       scanBatches(file, { from: 0, to: this.writtenBytes }, (header, _, position) => {
+        const lastOffset = lastOffsetOf(header)
+        // Offsets are outside the CRC. Who reads a rotten one is told; an index cannot hold it.
+        const isPossible = header.baseOffset >= nextOffset && lastOffset >= header.baseOffset
+        if (!isPossible || lastOffset - this.baseOffset > relativeOffsetMax) return undefined
+        nextOffset = lastOffset + 1
         this.addBatch(header, position, indexIntervalBytes)
         return undefined
       }),

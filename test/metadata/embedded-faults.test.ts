@@ -333,3 +333,16 @@ test('files that only the cached directory knew are on the disk once the store i
   env.disk.crash()
   assert.equal(await keysOf(await openEmbeddedStore({ env, path })), ['k=1'])
 })
+
+test('a file larger than any metadata is refused before it takes memory', async () => {
+  const { log } = await logOf(2)
+  const env = await envWith({ log })
+  const open = env.disk.open.bind(env.disk)
+  env.disk.open = async (name, mode) => {
+    const file = await open(name, mode)
+    return name.endsWith('/log') ? { ...file, size: async () => 2 ** 30 } : file
+  }
+  const error = await rejection(openEmbeddedStore({ env, path }))
+  assert.instance(error, DamageError)
+  assert.match(error.message, /1073741824 bytes/)
+})

@@ -1,6 +1,7 @@
 import { AssertionError } from '../../lib/base/assert.ts'
 import { errorName, KafkaError } from '../../lib/base/errors.ts'
 import { emptyImage } from '../../lib/metadata/image.ts'
+import { batchAt, batchCrc } from '../../lib/record/batch.ts'
 import { buildControlBatch } from '../../lib/record/control.ts'
 import { assert, suite } from '../support/suite.ts'
 import { MemoryLog } from './support/memory-log.ts'
@@ -190,6 +191,7 @@ test('a marker that compaction emptied is passed over', async () => {
   )
   emptied.writeInt32BE(61 - 12, 8)
   emptied.writeInt32BE(0, 57)
+  emptied.writeUInt32BE(batchCrc(batchAt(emptied)), 17)
   log.append(emptied)
   log.put([record('a', 10)])
   const { world } = await SumsWorld.leading(log)
@@ -386,6 +388,19 @@ test('a log that cannot be read is tried again, after growing pauses', async () 
   log.endOffset = 0
   await world.env.clock.advance(1000)
   assert.is(await world.runtime.read(0, sumOf('a')), 0)
+})
+
+test('a bit that turned over in the log is not taken for a record', async () => {
+  const log = new MemoryLog()
+  log.put([record('a', 1)])
+  const bytes = log.batches[0]?.chunks[0] ?? new Uint8Array()
+  const at = Buffer.from(bytes).lastIndexOf('1')
+  bytes[at] = 0x39
+  const { world } = await SumsWorld.leading(log)
+  assert.is(await failure(world.runtime.read(0, sumOf('a'))), 'COORDINATOR_NOT_AVAILABLE')
+  bytes[at] = 0x31
+  await world.env.clock.advance(1000)
+  assert.is(await world.runtime.read(0, sumOf('a')), 1)
 })
 
 test('a shard that is read again waits for what is on its way to the disk', async () => {

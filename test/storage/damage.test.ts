@@ -1,7 +1,9 @@
 /** Each found by `npm run fuzz:files`, and named after what went wrong. */
 
 import { readFile } from '../../lib/io/disk.ts'
+import { MemoryDisk } from '../../lib/io/memory/disk.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
+import { countBatchesIn } from '../../lib/storage/scan.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
 import { batchOf, Scenario, topicPartition } from './support/scenario.ts'
 
@@ -160,6 +162,30 @@ test('a checkpoint that is gone after a clean stop is told', async () => {
   assert.ok(world.reports.includes('log.checkpoint.missing'))
 })
 
+test('a checkpoint that became empty is told; the other one still names a log that is gone', async () => {
+  const world = await filled()
+  await world.scenario.close()
+  const { disk } = world.scenario.env
+  await disk.remove(directory)
+  const file = await disk.open('/data/recovery-point-offset-checkpoint', 'write')
+  await file.truncate(0)
+  await file.close()
+  await disk.syncDir('/data')
+  world.scenario.highWatermark = 0
+  await world.scenario.open()
+  assert.equal(world.reports, ['log.checkpoint.unreadable', 'log.missing'])
+})
+
+test('a segment that holds the records of a later one is not trusted after a clean stop', async () => {
+  const world = await filled()
+  const [before = 0, last = 0] = bases(world).slice(-2)
+  await world.scenario.close()
+  await replace(world, segment(before), await bytesOf(world, segment(last)))
+  await world.scenario.env.disk.remove(segment(last))
+  await world.scenario.open()
+  assert.ok(world.scenario.log.failure !== null)
+})
+
 test('a directory in the place of one of our files refuses the start', async () => {
   const world = await filled()
   await world.scenario.close()
@@ -213,4 +239,187 @@ test('below the log start segments may be missing: a crash took back some of the
     assert.is(world.scenario.log.failure, null)
     assert.not.ok(world.reports.includes('log.gap'), `${isClean}`)
   }
+})
+
+test('a segment whose file has another name is not trusted after a clean stop', async () => {
+  for (const ahead of [1, 40, 9_007_199_254_000]) {
+    const world = await filled()
+    const last = bases(world).at(-1) ?? 0
+    await world.scenario.close()
+    await world.scenario.env.disk.rename(segment(last), segment(last + ahead))
+    await world.scenario.open()
+    assert.match(world.scenario.log.failure?.message ?? '', /were synced, so this is damage/)
+  }
+})
+
+test('a log without any segment file says so, also when nothing was checkpointed', async () => {
+  const world = await filled()
+  world.scenario.env.disk.crash((_, current) => current)
+  for (const base of bases(world)) await world.scenario.env.disk.remove(segment(base))
+  await world.scenario.open()
+  assert.ok(world.reports.includes('log.segments.missing'))
+  assert.is(world.scenario.log.logEndOffset, 0)
+})
+
+test('a log that begins anew at its start is at no moment without a segment', async () => {
+  for (let step = 0; step < 40; step++) {
+    const reports: string[] = []
+    const note = (event: string) => void reports.push(event)
+    const env = memoryEnv({ log: { error: note, warn: note, info() {}, debug() {} } })
+    const scenario = await new Scenario({ 'ottla.durability': 'replicated' }, env).open()
+    for (let n = 0; n < 10; n++) await scenario.append({ values: [`${n}`] })
+    await scenario.log.advanceLogStart(8)
+    env.disk.crash()
+    let left = step
+    env.disk.beforeEach = () => (left-- > 0 ? undefined : new Promise(() => {}))
+    const started = scenario.open()
+    for (let turn = 0; turn < 20; turn++) await env.clock.settle()
+    void started.catch(() => {})
+    env.disk.beforeEach = () => {}
+    await scenario.crash((_, current) => current)
+    assert.is(scenario.log.failure, null)
+    assert.is(scenario.log.logEndOffset, 8)
+    assert.equal(reports, [], `after ${step} operations`)
+  }
+})
+
+test('a directory where a snapshot of producers belongs is moved away', async () => {
+  const world = await filled()
+  const last = bases(world).at(-1) ?? 0
+  const { disk } = world.scenario.env
+  disk.crash((_, current) => current)
+  await disk.remove(segment(last, 'snapshot'))
+  await disk.mkdir(segment(last, 'snapshot'))
+  await world.scenario.open()
+  assert.is(world.scenario.log.failure, null)
+  assert.is((await world.scenario.readAll()).length, 10)
+})
+
+test('a file with the name of a segment, beside all the records, is moved away', async () => {
+  for (const isClean of [true, false]) {
+    const world = await filled()
+    const { scenario } = world
+    if (isClean) await scenario.close()
+    else scenario.env.disk.crash((_, current) => current)
+    await replace(world, segment(1), Buffer.from('nothing of the kind'.repeat(20)))
+    await scenario.open()
+    assert.equal(world.reports, ['log.segment.moved-away'])
+    for (let n = 0; n < 10; n++) assert.is((await scenario.readAll(n)).length, 10 - n)
+    await scenario.reopen()
+    assert.is(world.reports.length, 1)
+  }
+})
+
+test('an offset that is too far away takes neither the index nor the log dir along', async () => {
+  const world = await filled()
+  const [first = 0] = bases(world)
+  await world.scenario.close()
+  const bytes = Buffer.from(await bytesOf(world, segment(first)))
+  bytes[3] = 9
+  await replace(world, segment(first), bytes)
+  await world.scenario.env.disk.remove(segment(first, 'index'))
+  await world.scenario.open()
+  const { log, dir } = world.scenario
+  assert.match((await rejection(world.scenario.readAll(0))).message, /a batch from/)
+  await log.offsetForTimestamp(1000, 10).catch(() => {})
+  assert.is(dir.failure, null)
+  assert.is((await world.scenario.readAll(5)).length, 5)
+})
+
+/** The size of the largest buffer that was filled from a segment. */
+function watchReads({ scenario }: World): { largestBytes: number } {
+  const { disk } = scenario.env
+  const open = disk.open.bind(disk)
+  const watched = { largestBytes: 0 }
+  disk.open = async (path, mode) => {
+    const file = await open(path, mode)
+    const readAt = (target: Uint8Array, position: number) => {
+      watched.largestBytes = Math.max(watched.largestBytes, target.length)
+      return file.readAt(target, position)
+    }
+    return { ...file, readAt }
+  }
+  return watched
+}
+
+test('a damaged size takes no memory: neither at a start, nor for a reader', async () => {
+  const world = await filled()
+  const last = bases(world).at(-1) ?? 0
+  const { scenario } = world
+  await scenario.close()
+  const bytes = Buffer.concat([await bytesOf(world, segment(last)), Buffer.alloc(40 * 1024 * 1024)])
+  bytes.writeInt32BE(30 * 1024 * 1024, 8)
+  await replace(world, segment(last), bytes)
+  const watched = watchReads(world)
+  await scenario.open()
+  assert.match(scenario.log.failure?.message ?? '', /a batch of 31457292 bytes with CRC/)
+  assert.ok(watched.largestBytes <= 2 * 1024 * 1024, `${watched.largestBytes}`)
+})
+
+test('a reader that meets a damaged size is told, and takes no memory', async () => {
+  const world = await filled()
+  const [first = 0] = bases(world)
+  const { scenario } = world
+  await scenario.close()
+  const bytes = await bytesOf(world, segment(first))
+  const changed = Buffer.concat([bytes, Buffer.alloc(40 * 1024 * 1024)])
+  changed.writeInt32BE(30 * 1024 * 1024, 8)
+  await replace(world, segment(first), changed)
+  const watched = watchReads(world)
+  await scenario.open()
+  assert.match((await rejection(scenario.readAll(0))).message, /a batch of 31457292 bytes with CRC/)
+  assert.ok(watched.largestBytes <= 2 * 1024 * 1024, `${watched.largestBytes}`)
+})
+
+test('whole batches behind a torn place are counted, wherever they lie', async () => {
+  const pieceBytes = 1024 * 1024
+  const whole = batchOf({ values: ['x'.repeat(200)] }).chunks[0] ?? new Uint8Array()
+  for (const at of [1, 500, pieceBytes - 300, pieceBytes - 61, pieceBytes - 20, pieceBytes + 5]) {
+    const bytes = Buffer.alloc(2 * pieceBytes, 2)
+    bytes.set(whole, at)
+    bytes.set(whole, at + whole.length + 33)
+    const disk = new MemoryDisk()
+    const file = await disk.open('/file', 'create')
+    await file.writeAt([bytes], 0)
+    const range = { from: 0, to: bytes.length }
+    assert.is(await countBatchesIn(file, range, 0), 2, `at ${at}`)
+    assert.is(await countBatchesIn(file, range, 1), 0, 'offsets before the end')
+  }
+})
+
+test('a batch whose last offset is rotten is not passed over', async () => {
+  for (const delta of [0, 1, -5]) {
+    const world = await filled()
+    const { scenario } = world
+    for (let n = 0; n < 3; n++) await scenario.append({ values: ['x', 'y', 'z'], timestamp: 2000 })
+    const path = segment(
+      scenario.log.segments.findLast((one) => one.baseOffset <= 10)?.baseOffset ?? 0,
+    )
+    await scenario.append({ values: ['in a segment behind it'.padEnd(200, '.')], timestamp: 2000 })
+    await scenario.append({ values: ['and another'], timestamp: 2000 })
+    await scenario.close()
+    const bytes = Buffer.from(await bytesOf(world, path))
+    let at = 0
+    while (bytes.readBigInt64BE(at) < 10n) at += 12 + bytes.readInt32BE(at + 8)
+    bytes.writeInt32BE(delta, at + 23)
+    await replace(world, path, bytes)
+    await scenario.open()
+    const error = await rejection(scenario.readAll(12))
+    assert.match(error.message, /another CRC|a batch from/, `${delta}`)
+  }
+})
+
+test('rot among records that were deleted costs no other record', async () => {
+  const scenario = await new Scenario({}).open()
+  for (let n = 0; n < 10; n++) await scenario.append({ values: [`value ${n}`] })
+  await scenario.log.advanceLogStart(5)
+  await scenario.env.clock.advance(6000)
+  const bytes = (await readFile(scenario.env.disk, segment(0))) ?? new Uint8Array()
+  scenario.env.disk.crash()
+  const file = await scenario.env.disk.open(segment(0), 'write')
+  await file.writeAt([bytes.with(70, 0xff)], 0)
+  await file.sync()
+  await scenario.open()
+  assert.is(scenario.log.failure, null)
+  assert.is((await scenario.readAll()).length, 5)
 })

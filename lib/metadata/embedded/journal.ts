@@ -37,7 +37,8 @@ interface Snapshot {
   readonly keys: readonly LoggedKey[]
 }
 
-const fileBytesMax = 2 ** 30
+/** The log is replaced at 8 MiB, and everything is held in memory: a larger file has a hole in it. */
+const fileBytesMax = 256 * 1024 * 1024
 
 export class Journal {
   readonly #disk: Disk

@@ -22,7 +22,7 @@ import { hashKeyBytes } from './key-hash.ts'
 import { OffsetMap } from './offset-map.ts'
 import { CleanerOutput } from './output.ts'
 import { type CleanerPace, CleaningStopped } from './pace.ts'
-import { batchIn, SegmentBatches } from './segment-batches.ts'
+import { SegmentBatches } from './segment-batches.ts'
 import { groupSegments } from './segment-groups.ts'
 import { rewriteGroup } from './segment-rewriter.ts'
 import { swapSegments } from './swap.ts'
@@ -122,7 +122,7 @@ async function buildMap(
   for (const [index, segment] of segments.entries()) {
     const end = segments[index + 1]?.baseOffset ?? log.logEndOffset
     if (end <= firstDirtyOffset || segment.baseOffset >= firstUncleanableOffset) continue
-    const filling = { map, transactions, firstDirtyOffset, segment }
+    const filling = { map, transactions, firstDirtyOffset, segment, endOffset: end }
     if (!(await addSegment(filling, tools))) break
     // Records that an earlier cleaning took away at the end of the segment are covered too.
     map.latestOffset = Math.max(map.latestOffset, Math.min(end, firstUncleanableOffset) - 1)
@@ -140,18 +140,20 @@ interface Filling {
   readonly transactions: CleanedTransactions
   readonly firstDirtyOffset: Offset
   readonly segment: Segment
+  /** Where the next one begins. */
+  readonly endOffset: Offset
 }
 
 /** Adds the keys of a segment; false when the map got full. */
 async function addSegment(filling: Filling, tools: CleaningTools): Promise<boolean> {
-  const { map, segment, firstDirtyOffset, transactions } = filling
+  const { map, segment, firstDirtyOffset, transactions, endOffset } = filling
   const { pace, signal, pieceBytes } = tools
   const from = (await segment.indexes()).offset.floor(firstDirtyOffset)
-  const batches = new SegmentBatches(segment, { from, pieceBytes })
+  const batches = new SegmentBatches(segment, { from, endOffset, pieceBytes })
   for (let piece = await batches.nextPiece(); piece !== null; piece = await batches.nextPiece()) {
     await pace.spend(piece.length, signal)
     for (let at = 0; at < piece.length; ) {
-      const { header, bytes } = batchIn(piece, at)
+      const { header, bytes } = batches.batchIn(piece, at)
       at += header.sizeBytes
       if (isControl(header.attributes)) {
         transactions.onControlBatch({ header, chunks: [bytes] })

@@ -25,7 +25,7 @@ import { type BatchFate, type FilterContext, filterBatch } from './batch-filter.
 import type { OffsetMap } from './offset-map.ts'
 import type { CleanerOutput } from './output.ts'
 import type { CleanerPace } from './pace.ts'
-import { batchIn, SegmentBatches } from './segment-batches.ts'
+import { SegmentBatches } from './segment-batches.ts'
 import type { CleanedTransactions } from './transactions.ts'
 
 /** What a cleaning of a log works with, from its first group to the last. */
@@ -76,7 +76,10 @@ export async function rewriteGroup(rewriting: Rewriting, group: SegmentGroup): P
   const writer = new SegmentRewriter(rewriting, group)
   try {
     await writer.begin()
-    for (const segment of group.segments) await writer.addSegment(segment)
+    for (const [index, segment] of group.segments.entries()) {
+      const endOffset = group.segments[index + 1]?.baseOffset ?? group.endOffset
+      await writer.addSegment(segment, endOffset)
+    }
     return await writer.finish()
   } catch (error) {
     await writer.segment.removeFiles()
@@ -130,14 +133,14 @@ class SegmentRewriter {
     await this.segment.use((file) => file.truncate(0))
   }
 
-  async addSegment(source: Segment): Promise<void> {
+  async addSegment(source: Segment, endOffset: Offset): Promise<void> {
     const { pace, signal, pieceBytes } = this.#rewriting
-    const batches = new SegmentBatches(source, { from: 0, pieceBytes })
+    const batches = new SegmentBatches(source, { from: 0, endOffset, pieceBytes })
     for (let piece = await batches.nextPiece(); piece !== null; piece = await batches.nextPiece()) {
       await pace.spend(piece.length, signal)
       this.#bytesRead += piece.length
       for (let at = 0; at < piece.length; ) {
-        const batch = batchIn(piece, at)
+        const batch = batches.batchIn(piece, at)
         await this.#addBatch(batch)
         at += batch.header.sizeBytes
         if (pace.isDue) await pace.rest(signal)

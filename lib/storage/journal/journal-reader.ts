@@ -36,6 +36,13 @@ export class ForeignJournalError extends Error {
   override readonly name = 'ForeignJournalError'
 }
 
+/** A place where blocks were that are not what was written. */
+export interface JournalDamage {
+  readonly where: string
+  /** Whether it is known whose records it had: those logs lack them, or do not need them. */
+  readonly isOwned: boolean
+}
+
 export interface JournalContents {
   /** By journalKeyName. */
   readonly tails: ReadonlyMap<string, JournalTail>
@@ -43,8 +50,8 @@ export interface JournalContents {
   readonly generations: readonly number[]
   readonly lastSequence: number
   readonly blockCount: number
+  readonly damage: readonly JournalDamage[]
   /** One text per place. */
-  readonly damage: readonly string[]
   readonly torn: readonly string[]
 }
 
@@ -64,12 +71,14 @@ interface Suspect {
 }
 
 const pieceBytes = 1024 * 1024
+/** No file is made larger (ottla.journal.file.bytes): what lies beyond is a hole. */
+const fileBytesMax = 1024 * 1024 * 1024
 /** Logs named in a report. */
 const namedMax = 10
 
 class JournalReader {
   readonly tails = new Map<string, JournalTail>()
-  readonly damage: string[] = []
+  readonly damage: JournalDamage[] = []
   readonly #disk: Disk
   readonly #directoryId: Uint8Array
   suspect: Suspect | null = null
@@ -84,7 +93,7 @@ class JournalReader {
   async readFile(path: string, generation: number): Promise<void> {
     const file = await this.#disk.open(path, 'read')
     try {
-      const sizeBytes = await file.size()
+      const sizeBytes = Math.min(await file.size(), fileBytesMax)
       let salt: Uint8Array | null = null
       for (let position = 0; position + blockHeadBytes <= sizeBytes; ) {
         let block = await this.#blockAt(file, { position, sizeBytes, generation, salt })
@@ -171,9 +180,13 @@ class JournalReader {
     const isNext =
       this.blockCount === 0 ? suspect?.path !== path : sequence === this.lastSequence + 1
     if (!isNext) {
-      const text = suspect?.text ?? `${path}: block ${sequence} follows ${this.lastSequence}`
-      this.damage.push(text)
-      if (suspect !== null && suspect.block !== null) this.#addEntries(suspect.block, suspect.path)
+      const where = suspect?.text ?? `${path}: block ${sequence} follows ${this.lastSequence}`
+      const lost = suspect?.block ?? null
+      // Else further blocks are missing before or after the one whose directory can be read.
+      const isFirst = this.blockCount === 0 || lost?.head.sequence === this.lastSequence + 1
+      const isOwned = isFirst && lost?.head.sequence === sequence - 1
+      this.damage.push({ where, isOwned })
+      if (suspect !== null && lost !== null) this.#addEntries(lost, suspect.path)
     }
     this.lastSequence = sequence
     this.blockCount++
@@ -221,14 +234,18 @@ async function payloadCrc(file: DiskFile, from: number, sizeBytes: number): Prom
   return crc
 }
 
-/** Everything that counts in one file of blocks that belong to no log dir, by journalKeyName. */
+/** Everything that counts in one file of blocks that belong to no log dir, by journalKeyName; none in any other file. */
 export async function readBlocks(
   disk: Disk,
   path: string,
   generation: number,
 ): Promise<ReadonlyMap<string, JournalTail>> {
   const reader = new JournalReader(disk, new Uint8Array(16))
-  await reader.readFile(path, generation)
+  try {
+    await reader.readFile(path, generation)
+  } catch (error) {
+    if (!(error instanceof ForeignJournalError)) throw error
+  }
   return reader.tails
 }
 

@@ -28,6 +28,8 @@ export interface JournalRange {
   readonly sizeBytes: number
   /** The bytes are not what was written. */
   readonly isDamaged: boolean
+  /** A cut took its end, maybe in the middle of a batch, which is then gone as a whole. */
+  readonly isCut?: boolean
 }
 
 /** A log that is being loaded, as far as a replay changes it. */
@@ -64,7 +66,7 @@ export class JournalTail {
     while (this.endOffset > offset) {
       const last = this.#ranges.pop()
       if (last === undefined || last.baseOffset >= offset) continue
-      this.#ranges.push({ ...last, endOffset: offset })
+      this.#ranges.push({ ...last, endOffset: offset, isCut: true })
     }
   }
 
@@ -89,9 +91,19 @@ export class JournalTail {
     let count = 0
     for (const range of this.#ranges) {
       if (range.endOffset <= target.endOffset) continue
-      assert(range.baseOffset <= target.endOffset && !range.isDamaged, 'a replay beyond a loss')
+      assert(!range.isDamaged, 'a replay beyond a loss')
+      if (range.baseOffset > target.endOffset) {
+        throw new DecodeError(
+          `it goes on at ${range.baseOffset}, the records end at ${target.endOffset}`,
+        )
+      }
       const bytes = await readRange(target.disk, range)
       count += await appendRange(target, range, bytes)
+      if (target.endOffset < range.endOffset && range.isCut !== true) {
+        throw new DecodeError(
+          `its batches for offsets up to ${range.endOffset} end at ${target.endOffset}`,
+        )
+      }
     }
     return count
   }
@@ -124,24 +136,59 @@ async function appendRange(
   if (isRolled && range.segmentBaseOffset === target.endOffset) await target.roll(target.endOffset)
   const segment = target.segments.at(-1) ?? last
   let from = -1
-  let at = 0
+  let end = 0
   let count = 0
-  while (at < bytes.length) {
+  for (const { header, at } of batchesBeyond(target.endOffset, range, bytes)) {
+    if (from === -1) from = at
+    target.note(header, segment, segment.writtenBytes + at - from)
+    target.endOffset = lastOffsetOf(header) + 1
+    end = at + header.sizeBytes
+    count++
+  }
+  if (from === -1) return 0
+  await segment.write([bytes.subarray(from, end)], segment.writtenBytes)
+  segment.writtenBytes += end - from
+  segment.sizeBytes = segment.writtenBytes
+  return count
+}
+
+/** The batches in `bytes` that a log lacks which ends at `endOffset`: one directly behind the other. DecodeError. */
+function* batchesBeyond(
+  endOffset: Offset,
+  range: JournalRange,
+  bytes: Buffer,
+): Generator<{ header: BatchHeader; at: number }> {
+  let end = endOffset
+  for (let at = 0; at < bytes.length; ) {
     const batch = batchAt(bytes, at)
     const { header } = batch
-    if (lastOffsetOf(header) >= range.endOffset) break
-    if (header.baseOffset >= target.endOffset) {
+    if (lastOffsetOf(header) >= range.endOffset) return
+    if (header.baseOffset >= end) {
       if (batchCrc(batch) !== header.crc) throw new DecodeError(`bad CRC at ${header.baseOffset}`)
-      if (from === -1) from = at
-      target.note(header, segment, segment.writtenBytes + at - from)
-      target.endOffset = lastOffsetOf(header) + 1
-      count++
+      yield { header, at }
+      end = lastOffsetOf(header) + 1
+    } else if (end > endOffset || lastOffsetOf(header) >= end) {
+      throw new DecodeError(`a batch at ${header.baseOffset}, expected ${end} or more`)
     }
     at += header.sizeBytes
   }
-  if (from === -1) return 0
-  await segment.write([bytes.subarray(from, at)], segment.writtenBytes)
-  segment.writtenBytes += at - from
-  segment.sizeBytes = segment.writtenBytes
-  return count
+}
+
+/** How many batches and records a replay would append to a log that ends at `endOffset`. DecodeError. */
+export async function countBeyond(
+  disk: Disk,
+  tail: JournalTail,
+  endOffset: Offset,
+): Promise<{ batchCount: number; recordCount: number; endOffset: Offset }> {
+  const found = { batchCount: 0, recordCount: 0, endOffset }
+  for (const range of tail.ranges) {
+    if (range.endOffset <= found.endOffset || range.isDamaged) continue
+    const bytes = await readRange(disk, range)
+    for (const { header } of batchesBeyond(found.endOffset, range, bytes)) {
+      found.batchCount++
+      found.recordCount += Math.max(header.recordCount, 0)
+      found.endOffset = lastOffsetOf(header) + 1
+    }
+  }
+  return found
 }

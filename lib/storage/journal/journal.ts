@@ -102,7 +102,7 @@ export class Journal {
     const { blockCount, lastSequence } = found
     env.log.info('journal.read', { path, blockCount, lastSequence, logCount: found.tails.size })
     for (const where of found.torn) env.log.warn('journal.tail.torn', { where })
-    for (const where of found.damage) env.log.error('journal.damaged', { where })
+    for (const { where } of found.damage) env.log.error('journal.damaged', { where })
   }
 
   /** The log of `state` has taken its `tailOf`, or could not be loaded. */

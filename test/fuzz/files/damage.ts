@@ -64,6 +64,58 @@ function otherName(path: string, random: Random): string {
   return renames[randomBelow(random, renames.length)] ?? path
 }
 
+/** Sizes that a reader might believe, and some that it must not. */
+const lengths = [
+  0,
+  1,
+  -1,
+  61,
+  2 ** 20,
+  2 ** 24 + 1,
+  2 ** 26,
+  2 ** 27,
+  2 ** 27 + 1,
+  2 ** 30,
+  2 ** 31 - 1,
+]
+/** Where formats have sizes and counts: of a batch, a snapshot, a frame of the metadata, a journal's block. */
+const lengthPositions: readonly (readonly [suffix: RegExp, magic: Buffer | null, at: number])[] = [
+  [/\.log$/, null, 8],
+  [/\.snapshot$/, null, 6],
+  [/\/metadata\/(log|snapshot)$/, Buffer.from('OTLA'), 4],
+  [/\.journal(-rest)?$/, Buffer.from('OTLJ'), 48],
+  [/\.journal(-rest)?$/, Buffer.from('OTLJ'), 52],
+  [/\.journal(-rest)?$/, Buffer.from('OTLJ'), 64 + 56],
+]
+
+/** A length says something else; in every second case the file is long enough for it. */
+function lengthField({ tree, random, path }: Scene): Damage | null {
+  const fitting = lengthPositions.filter(([suffix]) => suffix.test(path))
+  const [, magic, at] = fitting[randomBelow(random, Math.max(fitting.length, 1))] ?? [null, null, 0]
+  const bytes = Buffer.from(tree.files.get(path) ?? [])
+  if (at === 0 || bytes.length < at + 4) return null
+  const starts: number[] = []
+  if (magic === null)
+    for (let start = 0; start + at + 4 <= bytes.length; start = nextOf(bytes, start))
+      starts.push(start)
+  else
+    for (let start = bytes.indexOf(magic); start !== -1; start = bytes.indexOf(magic, start + 1))
+      starts.push(start)
+  const start = starts[randomBelow(random, Math.max(starts.length, 1))]
+  const length = lengths[randomBelow(random, lengths.length)] ?? 0
+  if (start === undefined || start + at + 4 > bytes.length) return null
+  bytes.writeInt32BE(length, start + at)
+  tree.files.set(path, bytes)
+  if (randomBelow(random, 2) === 0) tree.sizes.set(path, Math.max(bytes.length, 2 ** 30))
+  return damage(`length of ${length}`, path)
+}
+
+/** Where the next batch begins, or would. */
+function nextOf(bytes: Buffer, start: number): number {
+  const sizeBytes = start + 12 <= bytes.length ? bytes.readInt32BE(start + 8) : 0
+  return sizeBytes > 0 ? start + 12 + sizeBytes : bytes.length
+}
+
 const acts: readonly Act[] = [
   changing('flip', (bytes, random) => {
     for (let count = 1 + randomBelow(random, 4); count > 0; count--) {
@@ -143,6 +195,8 @@ const acts: readonly Act[] = [
     tree.links.add(path)
     return damage('symbolic link', path)
   },
+  lengthField,
+  lengthField,
   ({ tree, random, path }) => {
     const other = sameSuffix(tree, path, random)
     const [one, two] = [tree.files.get(path), tree.files.get(other ?? '')]
@@ -188,6 +242,38 @@ const directoryActs: readonly Act[] = [
     }
     return foreign('directory copied', path, to)
   },
+  ({ tree, random, path }) => {
+    const names = [
+      path.replace(/\d+$/, '9'),
+      `${path}~`,
+      path.replace(/\/([a-z]+)-/, '/z$1-'),
+      path.slice(0, -2),
+    ]
+    const to = names[randomBelow(random, names.length)] ?? path
+    if (to === root || tree.directories.has(to) || tree.files.has(to)) return null
+    if (!holdsFilesOnly(tree, path)) return null
+    for (const [name, bytes] of [...tree.files]) {
+      if (name.startsWith(`${path}/`)) tree.files.set(to + name.slice(path.length), bytes)
+    }
+    removeDirectory(tree, path)
+    return damage('directory renamed', path, to)
+  },
+  ({ tree, random, path }) => {
+    const others = [...tree.directories].filter((other) => other !== root && other !== path)
+    const other = others[randomBelow(random, Math.max(others.length, 1))]
+    if (other === undefined || ![path, other].every((one) => holdsFilesOnly(tree, one))) return null
+    const moved = new Map<string, Uint8Array>()
+    for (const [name, bytes] of tree.files) {
+      if (name.startsWith(`${path}/`)) moved.set(other + name.slice(path.length), bytes)
+      else if (name.startsWith(`${other}/`)) moved.set(path + name.slice(other.length), bytes)
+    }
+    for (const directory of [path, other]) {
+      removeDirectory(tree, directory)
+      tree.directories.add(directory)
+    }
+    for (const [name, bytes] of moved) tree.files.set(name, bytes)
+    return foreign('directories swapped', path, other)
+  },
   ({ tree, donor, path }) => {
     removeDirectory(tree, path)
     for (const [name, bytes] of donor.files) {
@@ -197,11 +283,18 @@ const directoryActs: readonly Act[] = [
   },
 ]
 
+/** Whether its names alone say what is in it: links and holes are known by their paths. */
+function holdsFilesOnly({ directories, links, sizes }: Tree, path: string): boolean {
+  const others = [...directories, ...links, ...sizes.keys()]
+  return !others.some((known) => known.startsWith(`${path}/`))
+}
+
 function removeDirectory(tree: Tree, path: string): void {
-  for (const name of [...tree.files.keys()]) {
-    if (name.startsWith(`${path}/`)) tree.files.delete(name)
+  for (const known of [tree.files, tree.directories, tree.links, tree.sizes] as const) {
+    for (const name of [...known.keys()]) {
+      if (name === path || name.startsWith(`${path}/`)) known.delete(name)
+    }
   }
-  tree.directories.delete(path)
 }
 
 /** Sorts of files: each is as likely as the others, however many there are of it. */

@@ -88,6 +88,21 @@ export function startBroker(env: MemoryEnv): Promise<Broker> {
   })
 }
 
+/** What a power cut leaves of files: what was synced, all that was written, or some pages. */
+export function crashOf(random: Random): (durable: Uint8Array, current: Uint8Array) => Uint8Array {
+  const kind = randomBelow(random, 3)
+  return (durable, current) => {
+    if (kind === 0) return durable
+    if (kind === 1) return current
+    const bytes = new Uint8Array(randomBelow(random, 2) === 0 ? current.length : durable.length)
+    for (let at = 0; at < bytes.length; at += 4096) {
+      const from = randomBelow(random, 2) === 0 ? current : durable
+      bytes.set(from.subarray(at, Math.min(at + 4096, bytes.length)), at)
+    }
+    return bytes
+  }
+}
+
 class Builder {
   readonly #random: Random
   readonly #seed: number
@@ -212,26 +227,12 @@ class Builder {
     const isClean = this.#below(2) === 0
     if (isClean) await this.#live.stop()
     else {
-      this.#disk.crash(this.#keep())
+      this.#disk.crash(crashOf(this.#random))
       const replicated = this.known.get('b-0')
       if (replicated !== undefined) replicated.mayLackEnd = true
     }
     this.#world = null
     return isClean
-  }
-
-  #keep() {
-    const kind = this.#below(3)
-    return (durable: Uint8Array, current: Uint8Array): Uint8Array => {
-      if (kind === 0) return durable
-      if (kind === 1) return current
-      const bytes = new Uint8Array(this.#below(2) === 0 ? current.length : durable.length)
-      for (let at = 0; at < bytes.length; at += 4096) {
-        const from = this.#below(2) === 0 ? current : durable
-        bytes.set(from.subarray(at, Math.min(at + 4096, bytes.length)), at)
-      }
-      return bytes
-    }
   }
 
   /** Another broker on what the one before left. */

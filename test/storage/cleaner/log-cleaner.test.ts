@@ -442,3 +442,26 @@ test('retention that drops segments under a cleaning ends the cleaning, and harm
     assert.ok(rows.some(({ key }) => key === 'a'))
   }
 })
+
+test('a rotten offset keeps the log from being cleaned, and takes no record of another', async () => {
+  for (const [position, value] of [
+    [3, 1],
+    [6, 1],
+    [26, 90],
+  ] as const) {
+    const scenario = await new CleaningScenario({ 'internal.segment.bytes': 600 }).open()
+    await fill(scenario, 30)
+    await scenario.close()
+    const path = `${directory}/00000000000000000000.log`
+    const bytes = (await readFile(scenario.env.disk, path)) ?? new Uint8Array()
+    const file = await scenario.env.disk.open(path, 'write')
+    // Offsets are outside the CRC; the number of offsets is not.
+    await file.writeAt([bytes.with(position, value)], 0)
+    await file.close()
+    await scenario.open()
+    assert.is(await scenario.clean(), 0)
+    assert.is(scenario.dir.failure, null)
+    assert.equal(await readFile(scenario.env.disk, path), bytes.with(position, value))
+    await scenario.close()
+  }
+})
