@@ -131,6 +131,12 @@ export async function checkPartition(
   return check.result()
 }
 
+/** Offsets that are missing between two segments. */
+interface Gap {
+  readonly endOffset: Offset
+  readonly baseOffset: Offset
+}
+
 class PartitionCheck {
   readonly #disk: Disk
   readonly #directory: string
@@ -197,29 +203,60 @@ class PartitionCheck {
     bases.sort((a, b) => a - b)
     this.#firstOffset = bases[0] ?? 0
     this.#endOffset = this.#firstOffset
-    const gaps: [file: string, message: string][] = []
+    const gaps: Gap[] = []
     for (const [index, base] of bases.entries()) {
       if (base > this.#endOffset) {
-        const message = `begins at ${base}, the segment before ends at ${this.#endOffset}`
-        gaps.push([segmentFileName(base, fileSuffix.log), message])
+        gaps.push({ endOffset: this.#endOffset, baseOffset: base })
+      } else if (base < this.#endOffset) {
+        const message = `begins at ${base}, the segment before ends at ${this.#endOffset} only`
+        this.#report('error', segmentFileName(base, fileSuffix.log), message)
       }
       await this.#checkSegment(base, bases[index + 1])
     }
-    if (!this.#isCompacted) {
-      for (const [file, message] of gaps) this.#report('warning', file, message)
-    }
+    this.#reportGaps(gaps)
     for (const name of snapshots) await this.#checkSnapshot(name)
     await this.#checkEpochs(names)
     if (this.#inspected !== null) await this.#checkBeside(this.#inspected, names, bases)
+  }
+
+  /** Apache Kafka's compaction may leave gaps between segments; ours does not, and nothing else does. */
+  #reportGaps(gaps: readonly Gap[]): void {
+    for (const { endOffset, baseOffset } of gaps) {
+      // As at a start: beyond what was synced it is bytes that went with the power.
+      const isLost = this.#recoveryPoint > 0 && baseOffset > this.#recoveryPoint
+      const isError = this.#inspected?.isOurs === true && (!this.#wasCleaned || isLost)
+      if (!isError && this.#isCompacted) continue
+      const message = `begins at ${baseOffset}, the segment before ends at ${endOffset}`
+      const file = segmentFileName(baseOffset, fileSuffix.log)
+      this.#report(isError ? 'error' : 'warning', file, message)
+      if (isError) this.#noteUnsound(endOffset)
+    }
+  }
+
+  #noteUnsound(offset: Offset): void {
+    this.#unsoundOffset = Math.min(this.#unsoundOffset ?? offset, offset)
+  }
+
+  get #recoveryPoint(): Offset {
+    return this.#inspected?.recoveryPoints.get(this.#place().name) ?? 0
+  }
+
+  /** Also when nobody knows. */
+  get #wasCleaned(): boolean {
+    return this.#inspected?.cleaned?.has(this.#place().name) ?? true
   }
 
   /** A start removes what was on its way out, and finishes a swap, which has to be whole. */
   async #checkLeftOver(name: string, { suffix, mark }: SegmentFileName): Promise<void> {
     const path = `${this.#directory}/${name}`
     if (mark === '.swap' && suffix === fileSuffix.log) {
-      const end = await inspectLogFile(this.#disk, path, () => undefined)
-      const why = 'a cleaned segment that is to take its place is not whole'
-      if (end.kind === 'bad') this.#report('error', name, `${why}: ${end.why}`, end.position)
+      let isSound = false
+      const end = await inspectLogFile(this.#disk, path, ({ header, computedCrc }) => {
+        isSound = computedCrc === header.crc
+        return isSound ? undefined : 'stop'
+      })
+      const why = 'a cleaned segment that is to take its place, and is not whole'
+      if (end.kind !== 'end' || !isSound) this.#report('error', name, why, end.position)
     }
     const message = 'left over by an interrupted change; the next start finishes or removes it'
     this.#report('warning', name, message)
@@ -251,7 +288,7 @@ class PartitionCheck {
       const severity = isLast ? 'warning' : 'error'
       const hint = isLast ? '; a torn tail, unless what follows was synced' : ''
       this.#report(severity, file, `no whole batch: ${end.why}${hint}`, end.position)
-      if (following !== expected) this.#unsoundOffset ??= expected
+      if (following !== expected) this.#noteUnsound(expected)
     }
     this.#endOffset = expected
     const facts = { baseOffset, endOffset: expected, batches, maxTimestamps }
@@ -264,10 +301,10 @@ class PartitionCheck {
     const { header, position, computedCrc } = batch
     if (computedCrc !== header.crc) {
       this.#report('error', file, `CRC ${header.crc}, computed ${computedCrc}`, position)
-      this.#unsoundOffset ??= expected
+      this.#noteUnsound(expected)
     }
     if (header.baseOffset < expected) {
-      this.#unsoundOffset ??= expected
+      this.#noteUnsound(expected)
       const message = `base offset ${header.baseOffset} after offset ${expected - 1}`
       this.#report('error', file, message, position)
     }
@@ -276,11 +313,10 @@ class PartitionCheck {
       this.#report('error', file, message, position)
     }
     if (header.recordCount < header.lastOffsetDelta + 1) this.#isCompacted = true
-    const isCleaned = this.#inspected?.cleaned?.has(this.#place().name) ?? true
-    if (header.baseOffset > expected && this.#inspected?.isOurs === true && !isCleaned) {
+    if (header.baseOffset > expected && this.#inspected?.isOurs === true && !this.#wasCleaned) {
       const message = `a batch at offset ${header.baseOffset}, expected ${expected}; only compaction leaves gaps`
       this.#report('error', file, message, position)
-      this.#unsoundOffset ??= expected
+      this.#noteUnsound(expected)
     }
   }
 
@@ -434,13 +470,13 @@ class PartitionCheck {
 
   /** What else is known of the log, against what its segments hold. */
   async #checkBeside(
-    { isOurs, recoveryPoints, journal }: InspectedDirectory,
+    { isOurs, journal }: InspectedDirectory,
     names: readonly string[],
     bases: readonly Offset[],
   ): Promise<void> {
     const file = segmentFileName(bases.at(-1) ?? 0, fileSuffix.log)
     const soundEnd = this.#unsoundOffset ?? this.#endOffset
-    const recoveryPoint = recoveryPoints.get(this.#place().name) ?? 0
+    const recoveryPoint = this.#recoveryPoint
     if (soundEnd < recoveryPoint) {
       const message = `the sound records end at offset ${soundEnd}, and those up to ${recoveryPoint} were synced: a start leaves the log offline`
       this.#report('error', file, message)

@@ -236,7 +236,7 @@ export class LogDir implements LogHost {
    */
   async loadLogs(
     configOf: (topic: string, topicId: TopicId | null) => LogConfig,
-    topicIdOf: (topic: string) => TopicId | null = () => null,
+    topicIdOf: ((topic: string) => TopicId | null) | null = null,
   ): Promise<Log[]> {
     const found: { topicPartition: TopicPartition; directory: string }[] = []
     for (const { name, kind } of await this.env.disk.list(this.path)) {
@@ -261,7 +261,7 @@ export class LogDir implements LogHost {
       const name = topicPartitionName(topicPartition)
       const { topicId, failure } = await readOwner(this.env, directory)
       const config = configOf(topicPartition.topic, topicId)
-      const knownId = topicIdOf(topicPartition.topic)
+      const knownId = topicIdOf?.(topicPartition.topic) ?? null
       // Another log's directory under this name: what the journal has is that log's.
       const isOther = topicId !== null && knownId !== null && topicId !== knownId
       const key = journalKeyOf({ topicId: topicId ?? knownId, topicPartition })
@@ -275,7 +275,8 @@ export class LogDir implements LogHost {
         isClean: this.isClean,
         recoveryPoint: this.#offsets.recoveryPoints.get(name) ?? 0,
         logStartOffset: this.#offsets.logStarts.get(name) ?? 0,
-        knowsStart: !this.#isAdopted,
+        // Of a topic that the metadata does not know nobody knows whether it was compacted, either.
+        knowsStart: !this.#isAdopted && (topicIdOf === null || topicId === knownId),
         // What the journal has of it must not go with the journal while nobody knows whose it is.
         journal: isOther ? null : this.#journal.tailOf(key),
       })
@@ -284,7 +285,7 @@ export class LogDir implements LogHost {
       this.#journal.loaded(state)
       this.#logs.set(name, new Log(state, config, this))
     })
-    this.#offsets.loaded(this.#logs, (topic) => topicIdOf(topic) !== null)
+    this.#offsets.loaded(this.#logs, (topic) => (topicIdOf?.(topic) ?? null) !== null)
     if (this.#journal.hasTails) {
       await this.saveRecoveryPoints()
       await this.#journal.begin()

@@ -13,7 +13,7 @@ import { fileSuffix } from './segment-files.ts'
 import { moveAway } from './unusable.ts'
 
 /** Where whole batches end, by their headers: as a byte, and as the offset after the last record. */
-export async function walkToEnd(
+async function walkToEnd(
   file: DiskFile,
   range: { from: number; to: number },
   baseOffset: Offset,

@@ -7,22 +7,28 @@
  *   .swap      whole and durable          takes the place of the segments in its range of offsets;
  *              with a `.cleaned` file at   removed: its renaming had only begun, so the old segments
  *              its base or below it        are all there (Kafka: an incomplete split, KAFKA-6264)
+ *              not whole                   none of ours, or rotten: nothing is touched, the log is offline
  *
  * Running it again after a crash ends the same way. Source: apache/kafka: storage/.../log/LogLoader.java.
  */
 
+import { DecodeError } from '../base/errors.ts'
 import type { Offset } from '../base/types.ts'
 import type { Disk } from '../io/disk.ts'
+import { batchCrc, lastOffsetOf } from '../record/batch.ts'
+import { scanBatches } from './scan.ts'
 import { fileSuffix, parseSegmentFileName, type SegmentFileName } from './segment-files.ts'
-import { walkToEnd } from './segment-gaps.ts'
 
 type Found = SegmentFileName & { readonly name: string }
 
 /** Finishes or undoes what was under way in a log's directory. DecodeError for an unreadable `.swap`. */
 export async function finishFileChanges(disk: Disk, directory: string): Promise<void> {
   const found = await filesOf(disk, directory)
-  const swaps = await removeTemporary(disk, directory, found)
-  await removeReplaced(disk, { directory, found, swaps })
+  const swaps = swapsOf(found)
+  // Before anything goes: what they were made from may be all there is.
+  const ends = await endsOf(disk, directory, swaps)
+  await removeTemporary(disk, directory, { found, swaps })
+  await removeReplaced(disk, { directory, found, swaps, ends })
   for (const { name } of swaps) {
     await disk.rename(`${directory}/${name}`, `${directory}/${name.slice(0, -'.swap'.length)}`)
   }
@@ -38,37 +44,58 @@ async function filesOf(disk: Disk, directory: string): Promise<Found[]> {
   })
 }
 
-/** Removes what is on its way out, or was not ready; gives the `.swap` files that count. */
-async function removeTemporary(
-  disk: Disk,
-  directory: string,
-  found: readonly Found[],
-): Promise<Found[]> {
+/** The `.swap` files that count. */
+function swapsOf(found: readonly Found[]): Found[] {
   let firstCleaned = Number.POSITIVE_INFINITY
   for (const { mark, baseOffset } of found) {
     if (mark === '.cleaned') firstCleaned = Math.min(firstCleaned, baseOffset)
   }
-  const swaps: Found[] = []
+  return found.filter(({ mark, baseOffset }) => mark === '.swap' && baseOffset < firstCleaned)
+}
+
+/** Where the segments end that are to take their places, by name. */
+async function endsOf(
+  disk: Disk,
+  directory: string,
+  swaps: readonly Found[],
+): Promise<Map<string, Offset>> {
+  const ends = new Map<string, Offset>()
+  for (const { name, suffix, baseOffset } of swaps) {
+    if (suffix !== fileSuffix.log) continue
+    ends.set(name, await endOfFile(disk, `${directory}/${name}`, baseOffset))
+  }
+  return ends
+}
+
+/** Removes what is on its way out, or was not ready. */
+async function removeTemporary(
+  disk: Disk,
+  directory: string,
+  { found, swaps }: { found: readonly Found[]; swaps: readonly Found[] },
+): Promise<void> {
   // The `.cleaned` last: they say which `.swap` does not count.
   const byMark = [...found].sort(
     (a, b) => Number(a.mark === '.cleaned') - Number(b.mark === '.cleaned'),
   )
   for (const file of byMark) {
-    const isIncomplete = file.mark === '.swap' && file.baseOffset >= firstCleaned
-    if (file.mark === '.swap' && !isIncomplete) swaps.push(file)
-    else if (file.mark !== '') await disk.remove(`${directory}/${file.name}`)
+    if (file.mark === '' || swaps.includes(file)) continue
+    await disk.remove(`${directory}/${file.name}`)
   }
-  return swaps
 }
 
 /** Removes the segments that a `.swap` was made from, durably, before it takes their place. */
 async function removeReplaced(
   disk: Disk,
-  { directory, found, swaps }: { directory: string; found: Found[]; swaps: Found[] },
+  {
+    directory,
+    found,
+    swaps,
+    ends,
+  }: { directory: string; found: Found[]; swaps: Found[]; ends: ReadonlyMap<string, Offset> },
 ): Promise<void> {
   for (const swap of swaps) {
-    if (swap.suffix !== fileSuffix.log) continue
-    const end = await endOfFile(disk, `${directory}/${swap.name}`, swap.baseOffset)
+    const end = ends.get(swap.name)
+    if (end === undefined) continue
     for (const { name, mark, suffix, baseOffset } of found) {
       const isInRange =
         baseOffset === swap.baseOffset || (baseOffset > swap.baseOffset && baseOffset < end)
@@ -79,11 +106,24 @@ async function removeReplaced(
   if (swaps.length > 0) await disk.syncDir(directory)
 }
 
-/** The offset after the last batch of a whole file. */
+/** The offset after the last batch of a file, each of whose batches is whole and sound. DecodeError. */
 async function endOfFile(disk: Disk, path: string, baseOffset: Offset): Promise<Offset> {
   const file = await disk.open(path, 'read')
   try {
-    return (await walkToEnd(file, { from: 0, to: await file.size() }, baseOffset)).end
+    let end = baseOffset
+    const scan = await scanBatches(file, { from: 0, to: await file.size() }, (header, bytes) => {
+      const isSound = batchCrc({ header, chunks: [bytes] }) === header.crc
+      if (!isSound || header.baseOffset < end) {
+        return new DecodeError(`a damaged batch at offset ${header.baseOffset}`)
+      }
+      end = lastOffsetOf(header) + 1
+      return undefined
+    })
+    if (scan.kind === 'bad') {
+      throw new DecodeError(`${path} at byte ${scan.position}: ${scan.why}`)
+    }
+    if (end === baseOffset) throw new DecodeError(`${path} is empty`)
+    return end
   } finally {
     await file.close()
   }

@@ -39,13 +39,22 @@ async function tryOne(seed: number): Promise<{ kind: string; what: string }> {
   const tree = copyOf(history.tree)
   const random = seededRandom(seed ^ 0x5eed)
   const damages = inflict(tree, donor.tree, random)
+  const damagesFirst = damages.length
   let trial: Trial | null = null
   try {
     meter.begin()
     const holes = [...tree.sizes]
     const before = await startBefore({ seed, tree, damages, donor: donor.tree })
     const { lines: linesBefore } = before
-    trial = new Trial({ history, damages, random, tree: before.tree, linesBefore })
+    const isDamagedTwice = damages.length > damagesFirst
+    trial = new Trial({
+      history,
+      damages,
+      random,
+      tree: before.tree,
+      linesBefore,
+      isDamagedTwice,
+    })
     const kind = await trial.run()
     // The files of the metadata are read as a whole, up to 256 MiB: they are what they say.
     const metadata = [...holes, ...before.tree.sizes].filter(([path]) =>

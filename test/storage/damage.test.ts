@@ -423,3 +423,29 @@ test('rot among records that were deleted costs no other record', async () => {
   assert.is(scenario.log.failure, null)
   assert.is((await scenario.readAll()).length, 5)
 })
+
+test('a swap that is not whole takes the place of no segment, and nothing is removed', async () => {
+  const world = await filled()
+  const { scenario } = world
+  const [, second = 0] = bases(world)
+  await scenario.close()
+  const whole = await bytesOf(world, segment(second))
+  const bad: readonly Uint8Array[] = [
+    Buffer.from('garbage'),
+    new Uint8Array(),
+    whole.subarray(0, whole.length - 1),
+    whole.with(80, (whole[80] ?? 0) ^ 1),
+  ]
+  for (const bytes of bad) {
+    await replace(world, `${segment(second)}.swap`, bytes)
+    await replace(world, `${segment(second + 1)}.deleted`, whole)
+    await scenario.open()
+    assert.match(scenario.log.failure?.message ?? '', /cleaned segment cannot be read/)
+    await scenario.close()
+    assert.equal(await bytesOf(world, segment(second)), whole)
+    assert.equal(await bytesOf(world, `${segment(second + 1)}.deleted`), whole)
+    await scenario.env.disk.remove(`${segment(second)}.swap`)
+  }
+  await scenario.open()
+  assert.is((await scenario.readAll()).length, 10)
+})

@@ -94,13 +94,7 @@ function lengthField({ tree, random, path }: Scene): Damage | null {
   const [, magic, at] = fitting[randomBelow(random, Math.max(fitting.length, 1))] ?? [null, null, 0]
   const bytes = Buffer.from(tree.files.get(path) ?? [])
   if (at === 0 || bytes.length < at + 4) return null
-  const starts: number[] = []
-  if (magic === null)
-    for (let start = 0; start + at + 4 <= bytes.length; start = nextOf(bytes, start))
-      starts.push(start)
-  else
-    for (let start = bytes.indexOf(magic); start !== -1; start = bytes.indexOf(magic, start + 1))
-      starts.push(start)
+  const starts = startsOf(bytes, magic)
   const start = starts[randomBelow(random, Math.max(starts.length, 1))]
   const length = lengths[randomBelow(random, lengths.length)] ?? 0
   if (start === undefined || start + at + 4 > bytes.length) return null
@@ -108,6 +102,17 @@ function lengthField({ tree, random, path }: Scene): Damage | null {
   tree.files.set(path, bytes)
   if (randomBelow(random, 2) === 0) tree.sizes.set(path, Math.max(bytes.length, 2 ** 30))
   return damage(`length of ${length}`, path)
+}
+
+/** Where the things begin that have the field: at each magic, or one directly behind the other. */
+function startsOf(bytes: Buffer, magic: Buffer | null): number[] {
+  const starts: number[] = []
+  if (magic === null) {
+    for (let at = 0; at < bytes.length; at = nextOf(bytes, at)) starts.push(at)
+    return starts
+  }
+  for (let at = bytes.indexOf(magic); at !== -1; at = bytes.indexOf(magic, at + 1)) starts.push(at)
+  return starts
 }
 
 /** Where the next batch begins, or would. */
