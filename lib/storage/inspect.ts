@@ -501,7 +501,12 @@ class PartitionCheck {
       const message = `${loss}; those up to ${tail.endOffset} were synced: a start leaves the log offline`
       this.#report('error', file, message)
     }
-    const found = await this.#reportDecodeErrors(file, () => countBeyond(this.#disk, tail, end))
+    const found = await countBeyond(this.#disk, tail, end).catch((error: unknown) => {
+      if (!(error instanceof DecodeError)) throw error
+      const message = `the journal has no batches for it: ${error.message}: a start leaves the log offline`
+      this.#report('error', file, message)
+      return null
+    })
     if (found === null || found.batchCount === 0) return
     this.#journal = found
     const what = `the journal holds ${found.batchCount} batches with ${found.recordCount} records beyond offset ${end}, up to ${found.endOffset}`

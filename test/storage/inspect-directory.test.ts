@@ -1,3 +1,4 @@
+import { joinChunks } from '../../lib/base/bytes.ts'
 import { randomUuid } from '../../lib/base/uuid.ts'
 import { readFile, writeFileAtomic } from '../../lib/io/disk.ts'
 import { checkPartition } from '../../lib/storage/inspect.ts'
@@ -5,6 +6,7 @@ import { inspectDirectory } from '../../lib/storage/inspect-directory.ts'
 import { type Ran, run } from '../commands/support/session.ts'
 import { assert, suite } from '../support/suite.ts'
 import { JournalWorld } from './support/journal-world.ts'
+import { batchOf } from './support/scenario.ts'
 
 const test = suite('storage/inspect-directory')
 
@@ -12,13 +14,16 @@ const topics = ['a', 'b', 'c', 'd', 'e', 'f']
 const journalled = 10
 
 /** Twenty records of each log in its segments, and ten that only the journal has after the power cut. */
-async function withTails(): Promise<JournalWorld> {
+async function withTails(
+  more: (world: JournalWorld) => Promise<void> = async () => undefined,
+): Promise<JournalWorld> {
   const world = new JournalWorld({ 'internal.segment.bytes': 1_000_000 })
   await world.open(topics)
   for (let round = 0; round < 20; round++) await world.round(`warm ${round}`)
   await world.dir.commits.checkpoint()
   await world.env.clock.advance(6_000)
   for (let round = 0; round < journalled; round++) await world.round(`journal ${round}`)
+  await more(world)
   world.cut((durable) => durable)
   return world
 }
@@ -151,6 +156,23 @@ test('records below the recovery point that are gone are an error', async () => 
   const offline = (await check(world)).log
   assert.is(offline.journal.recordCount, log.journal.recordCount)
   assert.match(offline.findings.map(({ message }) => message).join(), /until the log is repaired/)
+})
+
+test('a log that ends within a batch of its journal is another one, which is an error', async () => {
+  const world = await withTails(async (running) => {
+    const log = running.log('a')
+    const { written } = log.append(batchOf({ values: ['1', '2', '3'] }), { leaderEpoch: 0 })
+    const others = running.round('others', ['b', 'c', 'd'])
+    await Promise.all([others, written.then(() => log.sync())])
+  })
+  const { chunks } = batchOf({ values: Array.from({ length: 31 }, (_, at) => `${at}`) })
+  const path = `${world.path}/a-0/00000000000000000000.log`
+  await writeFileAtomic(world.env.disk, path, joinChunks(chunks))
+  const { log } = await check(world)
+  assert.is(log.findings[0]?.severity, 'error')
+  assert.match(log.findings[0]?.message ?? '', /the journal has no batches for it: a batch at 30/)
+  await world.open()
+  assert.match(world.log('a').failure?.message ?? '', /the journal has no batches for it/)
 })
 
 test('a log that cannot say whose it is, and one that is gone, are told of', async () => {
