@@ -146,7 +146,12 @@ async function load(loading: Loading): Promise<LogState> {
       `${directory}: no segment, but records up to offset ${recoveryPoint} were synced here`,
     )
   }
-  await tellMissing(host.env, loading)
+  const overlap = await tellMissing(host.env, loading)
+  if (overlap !== null && loading.knowsStart === true) {
+    throw new DamagedLogError(
+      `${overlap}; one of the two is another log's. Restore the files or the replica; "log check" says more`,
+    )
+  }
   loading.epochs = new LeaderEpochCache(await readEpochs(loading))
   const isTrusted = isClean && !loading.hasRest && (await trustTail(loading))
   if (!isTrusted && loading.segments.length > 0) await recoverTail(loading)

@@ -36,7 +36,8 @@ export interface LogToTell {
   readonly knowsStart?: boolean
 }
 
-export async function tellMissing(env: Env, log: LogToTell): Promise<void> {
+/** Gives what no start can put right: two segments that claim the same offsets. Null when there is nothing. */
+export async function tellMissing(env: Env, log: LogToTell): Promise<string | null> {
   const { directory, segments, logStartOffset, knowsStart = false } = log
   const [first] = segments
   if (first === undefined) {
@@ -51,7 +52,7 @@ export async function tellMissing(env: Env, log: LogToTell): Promise<void> {
       why: 'records between the two were not deleted, and their segments are gone',
     })
   }
-  await tellGaps(env, log)
+  return await tellGaps(env, log)
 }
 
 /**
@@ -62,7 +63,8 @@ export async function tellMissing(env: Env, log: LogToTell): Promise<void> {
 async function tellGaps(
   env: Env,
   { segments, directory, logStartOffset }: LogToTell,
-): Promise<void> {
+): Promise<string | null> {
+  let overlap: string | null = null
   for (const [index, segment] of segments.entries()) {
     const following = segments[index + 1]
     if (following === undefined) break
@@ -71,25 +73,26 @@ async function tellGaps(
     if (endOffset === null || endOffset === following.baseOffset) continue
     const nextOffset = following.baseOffset
     if (endOffset < nextOffset) env.log.error('log.gap', { directory, endOffset, nextOffset })
-    else await clearOverlap(env, { segments, index, endOffset })
+    else overlap ??= await clearOverlap(env, { segments, index, endOffset })
   }
+  return overlap
 }
 
 /**
  * The segment at `index` holds what the names of the next ones claim. When it ends where a later one
  * begins, those between are none of the log's: a reader that was sent there would find no record, and a
- * recovery would cut all that follows.
+ * recovery would cut all that follows. Otherwise nobody knows which of the two is the log's.
  */
 async function clearOverlap(
   { disk, log }: Env,
   { segments, index, endOffset }: { segments: Segment[]; index: number; endOffset: Offset },
-): Promise<void> {
+): Promise<string | null> {
   const following = segments.findIndex(({ baseOffset }) => baseOffset === endOffset)
   const path = segments[index + 1]?.path(fileSuffix.log) ?? ''
   if (following === -1) {
     const why = `the segment before it ends at offset ${endOffset}`
     log.error('log.segment.overlaps', { path, why })
-    return
+    return `${path}: ${why}`
   }
   for (const segment of segments.splice(index + 1, following - index - 1)) {
     await segment.close()
@@ -102,6 +105,7 @@ async function clearOverlap(
     const why = `the segment before it ends at offset ${endOffset}, where another begins`
     log.error('log.segment.moved-away', { path: segment.path(fileSuffix.log), why })
   }
+  return null
 }
 
 /** The offset after the last record; null for a segment whose end cannot be read. */

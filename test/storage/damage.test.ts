@@ -449,3 +449,22 @@ test('a swap that is not whole takes the place of no segment, and nothing is rem
   await scenario.open()
   assert.is((await scenario.readAll()).length, 10)
 })
+
+test('two segments that claim the same offsets take the log offline at a clean start, too', async () => {
+  const world = await filled()
+  const [first = 0, second = 0] = bases(world)
+  const last = bases(world).at(-1) ?? 0
+  await world.scenario.close()
+  // Its end is inside the last segment: none of those between can be told to be none of the log's.
+  const bytes = [await bytesOf(world, segment(first)), await bytesOf(world, segment(second))]
+  await replace(
+    world,
+    segment(first),
+    Buffer.concat([...bytes, await bytesOf(world, segment(last))]),
+  )
+  for (const suffix of ['index', 'timeindex']) {
+    await world.scenario.env.disk.remove(segment(first, suffix))
+  }
+  await world.scenario.open()
+  assert.match(world.scenario.log.failure?.message ?? '', /ends at offset 10; one of the two/)
+})
