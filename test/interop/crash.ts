@@ -1,15 +1,16 @@
 /**
- * Crashes of real processes: `node build/test/interop/crash.mjs [--rounds N] [--starts N] [--port N]`. A broker is
- * killed N times in a row in the middle of produce, then stopped a few times, on one port and one data
+ * Crashes of real processes: `node build/test/interop/crash.mjs [--rounds N] [--starts N] [--cleanings N] [--port N]`. A
+ * broker is killed N times in a row in the middle of produce, then stopped a few times, on one port and one data
  * directory, while producers (the library, `ottla produce`, kcat) and a consumer go on; between the
  * rounds its files get what a crash may leave behind. Whatever was acknowledged must be there, in
- * order, once, for ever. Both durabilities; then kills during start-up. Ends with `N passed, N failed,
- * N skipped`.
+ * order, once, for ever. Both durabilities; then kills during start-up, and while segments are cleaned.
+ * Ends with `N passed, N failed, N skipped`.
  */
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { killCleanings } from './crash/cleaning.ts'
 import {
   appendGarbage,
   appendHalfBatch,
@@ -41,6 +42,7 @@ import { Checks, expectThat, numberFlag, pause, same, until } from './support/ch
 
 const rounds = numberFlag('--rounds', 20)
 const startKills = numberFlag('--starts', 20)
+const cleaningKills = numberFlag('--cleanings', 30)
 /** The first port to try: nobody else may take it while the broker is down. */
 const portFrom = numberFlag('--port', 19_320)
 const topic = 'crash'
@@ -310,8 +312,12 @@ async function killStart(
   return existsSync(join(data, '.kafka_cleanshutdown')) ? 'mark there' : 'mark gone'
 }
 
-for (const durability of ['fsync', 'replicated'] as const) await runCampaign(durability)
+const durabilities = rounds > 0 ? (['fsync', 'replicated'] as const) : []
+for (const durability of durabilities) await runCampaign(durability)
 if (startKills > 0) await killStarts()
+for (const args of cleaningKills > 0 ? [[], ['--test-disk=lossy']] : []) {
+  await killCleanings(checks, { kills: cleaningKills, port: portFrom, args })
+}
 checks.end()
 // A campaign that failed may have left a producer that retries.
 process.exit()
