@@ -237,7 +237,7 @@ const fileKinds: readonly (readonly [name: RegExp, kind: FileRows])[] = [
         number('OFFSET', 'lastOffset', 'of its last record'),
         number('TIMESTAMP', 'timestamp', 'of its last batch'),
       ],
-      (bytes) => decodeProducerSnapshot(bytes).map(producerRow),
+      (bytes) => decodeProducerSnapshot(bytes).entries.map(producerRow),
     ),
   ],
   [

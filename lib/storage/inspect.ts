@@ -422,9 +422,9 @@ class PartitionCheck {
   async #checkSnapshot(name: string): Promise<void> {
     const bytes = await this.#bytes(name)
     if (bytes === null) return
-    const entries = await this.#reportDecodeErrors(name, () => decodeProducerSnapshot(bytes))
+    const snapshot = await this.#reportDecodeErrors(name, () => decodeProducerSnapshot(bytes))
     const offset = parseSegmentFileName(name)?.baseOffset ?? 0
-    for (const { producerId, batches } of entries ?? []) {
+    for (const { producerId, batches } of snapshot?.entries ?? []) {
       const last = batches.at(-1)
       if (last === undefined || last.lastOffset < offset) continue
       this.#report(

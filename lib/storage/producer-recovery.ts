@@ -32,16 +32,16 @@ export interface ProducerRecovery {
   readonly nowMs: number
 }
 
-/** How far back the windows of five batches are filled in when a snapshot alone would do. */
+/** How far back the windows of five batches are filled in for a snapshot of Kafka's. */
 const refillBytes = 256 * 1024
 
 /** Fills `producers` with the state at `endOffset`, and removes snapshots that cannot be used. */
 export async function rebuildProducers(recovery: ProducerRecovery): Promise<void> {
   const { segments, producers, endOffset, nowMs } = recovery
   const snapshots = await snapshotOffsets(recovery)
-  const from = await loadSnapshot(recovery, snapshots)
+  const { offset: from, hasWindows } = await loadSnapshot(recovery, snapshots)
   await removeOldSnapshots(recovery, snapshots, from)
-  if (from >= 0) await refillWindows(recovery, from)
+  if (!hasWindows) await refillWindows(recovery, from)
   if (from === endOffset || (planted.snapshotStale && from >= 0)) return
   for (const [index, segment] of segments.entries()) {
     const nextBase = segments[index + 1]?.baseOffset ?? Number.POSITIVE_INFINITY
@@ -77,25 +77,26 @@ function snapshotPath(directory: string, offset: Offset): string {
   return `${directory}/${segmentFileName(offset, fileSuffix.snapshot)}`
 }
 
-/** Restores the newest usable snapshot; gives its offset, -1 without one. */
+/** Restores the newest usable snapshot; offset -1 without one. */
 async function loadSnapshot(
   { disk, directory, producers }: ProducerRecovery,
   offsets: readonly Offset[],
-): Promise<Offset> {
+): Promise<{ offset: Offset; hasWindows: boolean }> {
   for (const offset of offsets) {
     const path = snapshotPath(directory, offset)
     try {
       const bytes = await readFile(disk, path)
       if (bytes === null) continue
-      for (const entry of decodeProducerSnapshot(bytes)) producers.restore(entry)
-      return offset
+      const { entries, hasWindows } = decodeProducerSnapshot(bytes)
+      for (const entry of entries) producers.restore(entry)
+      return { offset, hasWindows }
     } catch (error) {
       if (isNoFile(error)) await moveAway(disk, path)
       else if (error instanceof DecodeError) await disk.remove(path)
       else throw error
     }
   }
-  return -1
+  return { offset: -1, hasWindows: true }
 }
 
 /** Of the older snapshots only those at the start of a segment are of use. */
@@ -111,8 +112,8 @@ async function removeOldSnapshots(
 }
 
 /**
- * A snapshot holds one batch of each producer, but a client may send five again. The log's last
- * bytes before it hold what is missing of those that wrote recently.
+ * A snapshot of Kafka's holds one batch of each producer, but a client may send five again. The log's
+ * last bytes before it hold what is missing of those that wrote recently.
  */
 async function refillWindows(
   { segments, producers }: ProducerRecovery,

@@ -54,10 +54,10 @@ async function measure(
   const producer = new Producer(client, { deliveryTimeoutMs: 120_000, lingerMs })
   try {
     const admin = new Admin(client)
-    const [{ error = null } = {}] = await admin.createTopics([
+    const [result] = await admin.createTopics([
       { name: topic, partitions, replicationFactor: 1, configs: topicConfigs },
     ])
-    if (error !== null) throw error
+    if (result?.error) throw result.error
     await admin.waitForLeaders([topic])
     const load = new Load(producer, { partitions, rate })
     await load.drive(2000)

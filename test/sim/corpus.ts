@@ -29,4 +29,9 @@ export const corpus: readonly CorpusSeed[] = [
     why: 'files that only the cached directory knew went with a power cut',
   },
   { seed: 211, seconds: 20, why: 'a new data directory went with a power cut' },
+  {
+    seed: 70004,
+    seconds: 60,
+    why: 'a batch before the snapshot whose segment retention had taken was not known again',
+  },
 ]

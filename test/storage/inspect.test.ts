@@ -157,8 +157,12 @@ test('indexes, snapshots and transaction indexes are decoded', () => {
   assert.is(index.length, 25)
   const times = timeIndexEntries(0, read('plain-0/00000000000000000000.timeindex'))
   assert.is(times.at(-1)?.offset, 158)
-  const [producer] = decodeProducerSnapshot(read('txn-0/00000000000000000063.snapshot'))
+  const {
+    entries: [producer],
+    hasWindows,
+  } = decodeProducerSnapshot(read('txn-0/00000000000000000063.snapshot'))
   assert.is(producer?.producerId, 7)
+  assert.is(hasWindows, false)
   assert.is(producer?.currentTxnFirstOffset, -1)
   const entry = Buffer.alloc(34)
   entry.writeBigInt64BE(9n, 2)

@@ -112,15 +112,27 @@ test('what has not written for the expiration time is forgotten, and the oldest 
   )
 })
 
-test('a snapshot keeps the last batch of each producer', () => {
+test('a snapshot keeps the last batches of each producer, where Kafka reads and behind', () => {
   const states = new ProducerStates()
-  states.update(headerOf({ first: 0, count: 4 }), 1_700_000_000_000)
+  for (let first = 0; first < 28; first += 4) {
+    states.update(headerOf({ first, count: 4 }), 1_700_000_000_000)
+  }
   states.update(headerOf({ epoch: 2, first: top, count: 2 }, 9), 1_700_000_000_001)
   const bytes = encodeProducerSnapshot(states.entries())
-  assert.is(bytes.length, 10 + 2 * 46)
-  const [one, two] = decodeProducerSnapshot(bytes)
-  assert.is(one?.batches[0]?.firstSequence, 0)
-  assert.is(one?.batches[0]?.lastSequence, 3)
+  assert.is(bytes.length, 10 + 2 * 46 + 4 + 2 + 4 * 24)
+  // Read by Kafka: the last batch of each.
+  assert.is(Buffer.from(bytes).readInt32BE(20), 27)
+  const {
+    entries: [one, two],
+    hasWindows,
+  } = decodeProducerSnapshot(bytes)
+  assert.ok(hasWindows)
+  assert.equal(
+    one?.batches.map(({ firstSequence, lastSequence }) => [firstSequence, lastSequence]),
+    [8, 12, 16, 20, 24].map((first) => [first, first + 3]),
+  )
+  const [known] = states.entries()
+  assert.equal(one?.batches.slice(0, 4), known?.batches.slice(0, 4))
   assert.is(one?.lastWriteMs, 1_700_000_000_000)
   assert.is(two?.producerEpoch, 2)
   assert.is(two?.batches[0]?.firstSequence, top)
@@ -130,6 +142,7 @@ test('a snapshot keeps the last batch of each producer', () => {
 test('a snapshot with any bit flipped or byte missing is refused', () => {
   const states = new ProducerStates()
   states.update(headerOf({ first: 0, count: 4 }), 5)
+  states.update(headerOf({ first: 4, count: 4 }), 5)
   const bytes = encodeProducerSnapshot(states.entries())
   for (let bit = 0; bit < bytes.length * 8; bit++) {
     const damaged = Uint8Array.from(bytes)

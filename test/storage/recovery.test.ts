@@ -349,6 +349,24 @@ test('after a crash the last five batches of a producer are known, also those be
   }
 })
 
+test('after a crash the last five batches of a producer are known, also those that were deleted', async () => {
+  const scenario = await new Scenario({ 'internal.segment.bytes': 300 }).open()
+  for (let n = 0; n < 7; n++) {
+    await scenario.append({ producerId: 5, baseSequence: n, values: [`v${n}`] })
+  }
+  const { segments } = scenario.log
+  await scenario.log.advanceLogStart(segments.at(-1)?.baseOffset ?? 0)
+  await scenario.dir.retain()
+  await scenario.env.clock.settle()
+  await scenario.crash()
+  assert.ok(scenario.log.logStartOffset > 2)
+  for (let n = 2; n < 7; n++) {
+    const again = batchOf({ producerId: 5, baseSequence: n, values: [`v${n}`] })
+    const { isDuplicate, baseOffset } = scenario.log.append(again, { leaderEpoch: 0 })
+    assert.equal([isDuplicate, baseOffset], [true, n])
+  }
+})
+
 test('epochs that were cut at a log start that a crash took back are found again in the batches', async () => {
   const scenario = await new Scenario({ 'internal.segment.bytes': 150 }).open()
   for (let epoch = 0; epoch < 6; epoch++) await scenario.append({}, epoch)
