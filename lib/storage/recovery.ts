@@ -25,8 +25,9 @@ import { batchCrc, lastOffsetOf } from '../record/batch.ts'
 import { isShortage } from './disk-failure.ts'
 import { type EpochLoading, readEpochs, settleEpochs } from './epoch-recovery.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
+import { type ReplayTarget, replayTail } from './journal/journal-replay.ts'
 import { type JournalRest, restOfName, tailWithRests } from './journal/journal-rest.ts'
-import type { JournalTail, ReplayTarget } from './journal/journal-tail.ts'
+import type { JournalTail } from './journal/journal-tail.ts'
 import { encodeLeaderEpochs, LeaderEpochCache } from './leader-epochs.ts'
 import type { LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
@@ -495,7 +496,7 @@ async function replayJournal(loading: Loading): Promise<void> {
       loading.epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
     },
   }
-  const batchCount = await journal.replay(target).catch((error: unknown) => {
+  const batchCount = await replayTail(journal, target).catch((error: unknown) => {
     if (!(error instanceof DecodeError)) throw error
     throw new DamagedLogError(`${directory}: the journal has no batches for it: ${error.message}`)
   })

@@ -3,8 +3,9 @@
 import { DecodeError } from '../../lib/base/errors.ts'
 import { readFile, writeFileAtomic } from '../../lib/io/disk.ts'
 import { MemoryDisk } from '../../lib/io/memory/disk.ts'
+import { type ReplayTarget, replayTail } from '../../lib/storage/journal/journal-replay.ts'
 import { restsIn } from '../../lib/storage/journal/journal-rest.ts'
-import { JournalTail, type ReplayTarget } from '../../lib/storage/journal/journal-tail.ts'
+import { JournalTail } from '../../lib/storage/journal/journal-tail.ts'
 import { LogDir } from '../../lib/storage/log-dir.ts'
 import { Segment } from '../../lib/storage/segment.ts'
 import { SegmentPool } from '../../lib/storage/segment-pool.ts'
@@ -61,10 +62,10 @@ test('batches of another log that do not join on are damage, not a failed start'
     [['x'], { from: 0, to: 3 }],
   ] as const) {
     const { tail, target } = await replayed(values, range)
-    assert.instance(await rejection(tail.replay(target)), DecodeError)
+    assert.instance(await rejection(replayTail(tail, target)), DecodeError)
   }
   const { tail, target, segment } = await replayed(['x', 'y'], { from: 0, to: 2 })
-  assert.is(await tail.replay(target), 1)
+  assert.is(await replayTail(tail, target), 1)
   assert.is(target.endOffset, 2)
   assert.ok(segment.writtenBytes > 0)
 })

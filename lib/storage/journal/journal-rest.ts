@@ -28,7 +28,8 @@ import {
   journalKeyName,
 } from './journal-block.ts'
 import { readBlocks } from './journal-reader.ts'
-import { JournalTail, readRange } from './journal-tail.ts'
+import { RangeReader } from './journal-replay.ts'
+import { JournalTail } from './journal-tail.ts'
 
 export interface JournalRest {
   readonly path: string
@@ -96,12 +97,14 @@ export async function keepRest(
   const making = `${path}.new`
   await disk.remove(making)
   const file = await disk.open(making, 'create')
+  const ranges = new RangeReader(disk)
   try {
     const directoryId = new Uint8Array(16)
     const source = { directoryId, generation, salt: random.bytes(8) }
-    for await (const views of blocksOf(disk, { key, tail, source })) await file.append(views)
+    for await (const views of blocksOf(ranges, { key, tail, source })) await file.append(views)
     await file.sync()
   } finally {
+    await ranges.close()
     await file.close()
   }
   await disk.rename(making, path)
@@ -109,7 +112,7 @@ export async function keepRest(
 }
 
 async function* blocksOf(
-  disk: Disk,
+  ranges: RangeReader,
   { key, tail, source }: { key: JournalKey; tail: JournalTail; source: BlockSource },
 ): AsyncGenerator<Uint8Array[]> {
   let entries: JournalEntry[] = []
@@ -118,7 +121,7 @@ async function* blocksOf(
   let sequence = 0
   for (const range of tail.ranges) {
     const { baseOffset, endOffset, segmentBaseOffset } = range
-    const bytes = range.isDamaged ? new Uint8Array() : await readRange(disk, range)
+    const bytes = range.isDamaged ? new Uint8Array() : await ranges.read(range)
     const sizeBytes = bytes.length
     const where = { segmentBaseOffset, segmentPosition: 0, sizeBytes }
     entries.push({ ...key, kind: 'append', baseOffset, endOffset, ...where })
