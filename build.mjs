@@ -1,5 +1,5 @@
 // Builds ottla with esbuild. `node build.mjs` makes dist/ (the product: one entry each for the
-// command, the library and the testing helpers, lazily loaded chunks, type declarations);
+// command, the library, the testing helpers and threads, lazily loaded chunks, type declarations);
 // `node build.mjs --test` makes build/ (every test and script, runnable by plain Node 20).
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,8 +12,8 @@ const require = createRequire(import.meta.url)
 const { version, dependencies } = require('./package.json')
 const forTests = process.argv.includes('--test')
 // `--test` builds the tests; `--test NAME-PART...` the tests and scripts whose path has one of the
-// parts. The runner and the command itself are always there. $OTTLA_BUILD is where (default build).
-const always = ['test/run.ts', 'test/cli/ottla.ts']
+// parts. The runner, the command itself and the program of its threads are always there. $OTTLA_BUILD is where (default build).
+const always = ['test/run.ts', 'test/thread.ts', 'test/cli/ottla.ts']
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const testFolder = process.env['OTTLA_BUILD'] ?? 'build'
 
@@ -149,7 +149,7 @@ if (forTests) {
   })
 } else {
   rmSync('dist', { recursive: true, force: true })
-  const entryPoints = { ottla: 'cli/main.ts', index: 'lib/index.ts' }
+  const entryPoints = { ottla: 'cli/main.ts', index: 'lib/index.ts', thread: 'cli/thread.ts' }
   if (existsSync('lib/testing/index.ts')) entryPoints.testing = 'lib/testing/index.ts'
   const result = await build({
     ...common,

@@ -6,6 +6,7 @@
 
 import { DecodeError } from '../base/errors.ts'
 import { planted } from '../base/planted.ts'
+import type { Threads } from './threads.ts'
 
 /** read: must exist. write: read and write, must exist. create: read and write, created if absent. */
 export type OpenMode = 'read' | 'write' | 'create'
@@ -22,6 +23,8 @@ export interface DiskLock {
 export interface Disk {
   /** Nothing outlives the process: there is nothing to make durable. */
   readonly isVolatile?: boolean
+  /** Threads that see the same files, where there are any. */
+  readonly threads?: Threads | null
   open(path: string, mode: OpenMode): Promise<DiskFile>
   /** Replaces `to` when it exists. */
   rename(from: string, to: string): Promise<void>

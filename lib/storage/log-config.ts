@@ -43,7 +43,9 @@ export function logConfigWith(overrides: Partial<LogConfig> = {}): LogConfig {
 }
 
 /** Size at which a segment is full. */
-export function segmentBytesOf(config: LogConfig): number {
+export function segmentBytesOf(
+  config: Pick<LogConfig, 'internal.segment.bytes' | 'segment.bytes'>,
+): number {
   return config['internal.segment.bytes'] ?? config['segment.bytes']
 }
 

@@ -2,10 +2,9 @@
  * What compaction costs: `node build/test/bench/cleaner.mjs [MEGABYTES] [SECONDS]` prints tables; it
  * never fails by a timing.
  *
- * First in this process: how fast a log is cleaned, per codec and size of batch, and how long the
- * event loop is held: both in CPU time of the process, which a loaded machine does not distort. Then
- * a broker of its own: latency of produce requests at a steady rate, before, beside and after a
- * cleaning.
+ * First in this process, in its event loop and in a thread: how fast a log is cleaned, per codec and size
+ * of batch, in CPU time of the process, and how long the event loop is held meanwhile. Then a broker of
+ * its own: latency of produce requests at a steady rate, before, beside and after a cleaning.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -15,8 +14,6 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { randomUuid } from '../../lib/base/uuid.ts'
 import { Admin } from '../../lib/client/admin.ts'
 import { Client } from '../../lib/client/client.ts'
-import type { Clock } from '../../lib/io/clock.ts'
-import type { Env } from '../../lib/io/env.ts'
 import { nodeEnv } from '../../lib/io/node/env.ts'
 import { batchAt } from '../../lib/record/batch.ts'
 import { BatchBuilder } from '../../lib/record/builder.ts'
@@ -59,35 +56,19 @@ function cpuMs(): number {
   return (user + system) / 1000
 }
 
-/** The machine with CPU time for a clock, and the time between the turns that the cleaner gives away. */
-function envWithSlices(): { env: Env; slicesMs: number[] } {
-  const machine = nodeEnv()
-  const slicesMs: number[] = []
-  let turnMs = cpuMs()
-  const clock: Clock = {
-    nowMs: () => machine.clock.nowMs(),
-    monotonicMs: cpuMs,
-    timer: (ms, fn, options) => machine.clock.timer(ms, fn, options),
-    endOfTurn(fn) {
-      slicesMs.push(cpuMs() - turnMs)
-      machine.clock.endOfTurn(() => {
-        turnMs = cpuMs()
-        fn()
-      })
-    },
-  }
-  return { env: { ...machine, clock }, slicesMs }
-}
-
 /** One log on this disk, cleaned once in this process. */
-async function cleanHere(codec: Codec, records: number): Promise<Record<string, string | number>> {
-  const { env, slicesMs } = envWithSlices()
+async function cleanHere(
+  codec: Codec,
+  { records, isThreaded }: { records: number; isThreaded: boolean },
+): Promise<Record<string, string | number>> {
+  const machine = nodeEnv()
+  const env = isThreaded ? machine : { ...machine, disk: { ...machine.disk, threads: null } }
   const config = {
     'log.retention.check.interval.ms': 300_000,
     'ottla.disk.floor.bytes': 0,
     'producer.id.expiration.ms': 86_400_000,
   }
-  const path = join(folder, `${codec}-${records}`)
+  const path = join(folder, `${codec}-${records}-${isThreaded}`)
   const dir = await LogDir.open({ env, path, nodeId: 1, config })
   const settings = logConfigWith({
     'cleanup.policy': ['compact'],
@@ -105,25 +86,20 @@ async function cleanHere(codec: Codec, records: number): Promise<Record<string, 
   await log.sync()
   const cleaner = await LogCleaner.start(dir, cleanerConfig)
   const before = log.sizeBytes
-  slicesMs.length = 0
   const delays = monitorEventLoopDelay({ resolution: 1 })
   delays.enable()
   const began = cpuMs()
   const isCleaned = await cleaner.cleanDirtiest()
   const tookMs = cpuMs() - began
   delays.disable()
-  const sorted = slicesMs.sort((a, b) => a - b)
   const row = {
     codec: isCleaned ? codec : `${codec}: nothing to clean`,
     'records a batch': records,
+    where: isThreaded ? 'thread' : 'event loop',
     'MB before': Math.round(before / 1e6),
     'MB after': Math.round(log.sizeBytes / 1e6),
     'CPU s': (tookMs / 1000).toFixed(2),
     'records/CPU s': Math.round((log.logEndOffset / tookMs) * 1000),
-    slices: sorted.length,
-    'p50 ms': (sorted[sorted.length >> 1] ?? 0).toFixed(1),
-    'p99 ms': (sorted[Math.floor(sorted.length * 0.99)] ?? 0).toFixed(1),
-    'max ms': (sorted.at(-1) ?? 0).toFixed(1),
     // Wall clock: of use on a quiet machine.
     'loop p99 ms': (delays.percentile(99) / 1e6).toFixed(1),
     'loop max ms': (delays.max / 1e6).toFixed(1),
@@ -212,7 +188,12 @@ async function produceBeside(durability: string): Promise<Record<string, string 
 }
 
 const rows = []
-for (const codec of codecs) rows.push(await cleanHere(codec, 150), await cleanHere(codec, 10_000))
+for (const codec of codecs) {
+  for (const records of [150, 10_000]) {
+    for (const isThreaded of [false, true])
+      rows.push(await cleanHere(codec, { records, isThreaded }))
+  }
+}
 console.table(rows)
 for (const durability of ['fsync', 'replicated']) console.table(await produceBeside(durability))
 rmSync(folder, { recursive: true, force: true })

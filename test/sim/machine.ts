@@ -9,7 +9,9 @@ import type { Disk } from '../../lib/io/disk.ts'
 import type { Env } from '../../lib/io/env.ts'
 import type { LogFields, Logger } from '../../lib/io/logger.ts'
 import { MemoryDisk } from '../../lib/io/memory/disk.ts'
+import { MemoryThreads } from '../../lib/io/memory/threads.ts'
 import type { Random } from '../../lib/io/random.ts'
+import { cleanForOthers } from '../../lib/storage/cleaner/cleaner-thread.ts'
 import { DiskFaults } from './disk-faults.ts'
 import type { SimNetwork } from './network.ts'
 import type { World } from './world.ts'
@@ -101,13 +103,16 @@ function clockOf(process: Process, world: World): Clock {
   }
 }
 
+const tasks = { 'clean-log': cleanForOthers }
 const startMs = Date.UTC(2026, 0, 1)
 
 /** `free` and `lock` cannot fail and take no time on the memory disk; all else goes through DiskFaults. */
-function diskOf(process: Process, { disk }: Machine): Disk {
+function diskOf(process: Process, { disk, world }: Machine): Disk {
   const never = new Promise<never>(() => {})
   const alive = <T>(call: () => Promise<T>): Promise<T> => (process.isAlive ? call() : never)
   return {
+    // With every other seed the cleaner works as in a thread of its own.
+    threads: world.seed % 2 === 0 ? null : new MemoryThreads(() => process.env, tasks),
     open: (path, mode) => alive(() => disk.open(path, mode)),
     rename: (from, to) => alive(() => disk.rename(from, to)),
     remove: (path) => alive(() => disk.remove(path)),

@@ -15,6 +15,7 @@ import {
   LockedError,
   type OpenMode,
 } from '../disk.ts'
+import type { Threads } from '../threads.ts'
 import { CachedFile, type FileFate } from './cached-file.ts'
 
 interface FileNode {
@@ -69,6 +70,7 @@ export class MemoryDisk implements Disk {
   beforeEach: (operation: DiskOperation, path: string) => void | Promise<void> = () => {}
   capacityBytes: number
   readonly isVolatile: boolean
+  threads: Threads | null = null
   readonly #tracksDurability: boolean
   readonly #locks = new Set<string>()
   #root: DirectoryNode = newDirectory()

@@ -15,8 +15,12 @@ import {
 } from '../disk.ts'
 import { NodeFile } from './file.ts'
 import { whenHandles } from './handles.ts'
+import { nodeThreads } from './threads.ts'
 
 export const nodeDisk: Disk = {
+  get threads() {
+    return nodeThreads()
+  },
   open: NodeFile.open,
   rename: (from, to) => fs.rename(from, to),
   remove: (path) => whenHandles(() => fs.rm(path, { recursive: true, force: true })),

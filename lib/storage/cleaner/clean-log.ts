@@ -8,25 +8,24 @@
  */
 
 import type { Offset } from '../../base/types.ts'
-import { hasErrorCode, readFile } from '../../io/disk.ts'
 import type { Env } from '../../io/env.ts'
 import { type BatchHeader, isControl, lastOffsetOf } from '../../record/batch.ts'
 import { RecordCursor } from '../../record/record.ts'
 import { decompressedBytesMax } from '../batch-validation.ts'
 import type { Segment } from '../segment.ts'
-import { fileSuffix } from '../segment-files.ts'
 import type { SegmentPool } from '../segment-pool.ts'
-import { type TransactionIndexEntry, transactionIndexEntries } from '../transaction-index.ts'
-import type { Cleanable } from './cleanable.ts'
 import { hashKeyBytes } from './key-hash.ts'
+import type { LogToClean } from './log-to-clean.ts'
 import { OffsetMap } from './offset-map.ts'
 import { CleanerOutput } from './output.ts'
 import { type CleanerPace, CleaningStopped } from './pace.ts'
 import { SegmentBatches } from './segment-batches.ts'
 import { groupSegments } from './segment-groups.ts'
 import { rewriteGroup } from './segment-rewriter.ts'
-import { swapSegments } from './swap.ts'
 import { CleanedTransactions } from './transactions.ts'
+
+/** Puts a cleaned segment in the place of those it was made from; false when they are not there any more. */
+export type SwapIn = (replaced: readonly Segment[], replacement: Segment) => Promise<boolean>
 
 /** The log cannot be cleaned as it is. */
 export class UncleanableError extends Error {
@@ -39,6 +38,7 @@ export interface CleaningTools {
   readonly runSync: (sync: () => Promise<void>) => Promise<void>
   readonly pace: CleanerPace
   readonly signal: AbortSignal
+  readonly swapIn: SwapIn
   readonly mapBytesMax: number
   readonly mapLoadFactor: number
   readonly pieceBytes: number
@@ -58,16 +58,15 @@ export interface Cleaning {
 }
 
 /** Cleans what may be cleaned. DecodeError, UncleanableError, CleaningStopped, native errors. */
-export async function cleanLog(cleanable: Cleanable, tools: CleaningTools): Promise<Cleaning> {
-  const { log, firstUncleanableOffset } = cleanable
-  const { env, pool, runSync, pace, signal, pieceBytes } = tools
+export async function cleanLog(log: LogToClean, tools: CleaningTools): Promise<Cleaning> {
+  const { env, pool, runSync, pace, signal, pieceBytes, swapIn } = tools
   const nowMs = env.clock.nowMs()
-  const aborted = await abortedTransactions(env, log.segments)
-  const map = await buildMap(cleanable, tools, aborted)
+  const map = await buildMap(log, tools)
   const endOffset = map.latestOffset + 1
-  const segments = log.segments.slice(0, -1).filter(({ baseOffset }) => baseOffset < endOffset)
+  const segments = log.segments.filter(({ baseOffset }) => baseOffset < endOffset)
+  const lastEndOffset = log.segments[segments.length]?.baseOffset ?? log.endOffset
   const transactions = new CleanedTransactions()
-  transactions.add(aborted)
+  transactions.add(log.aborted)
   const result = {
     endOffset,
     keys: map.size,
@@ -83,10 +82,10 @@ export async function cleanLog(cleanable: Cleanable, tools: CleaningTools): Prom
     ...{ env, pool, runSync, log, map, transactions, pace, signal, nowMs, pieceBytes },
     output: new CleanerOutput(),
   }
-  const groups = groupSegments(segments, firstUncleanableOffset, log.config)
+  const groups = groupSegments(segments, lastEndOffset, log.config)
   for (const [index, group] of groups.entries()) {
     signal.throwIfAborted()
-    const groupEndOffset = groups[index + 1]?.[0]?.baseOffset ?? firstUncleanableOffset
+    const groupEndOffset = groups[index + 1]?.[0]?.baseOffset ?? lastEndOffset
     const rewritten = await rewriteGroup(tooling, { segments: group, endOffset: groupEndOffset })
     const { segment } = rewritten
     result.segmentsAfter++
@@ -96,7 +95,7 @@ export async function cleanLog(cleanable: Cleanable, tools: CleaningTools): Prom
     result.recordsAfter += rewritten.recordsKept
     result.keylessDropped += rewritten.keylessDropped
     if (rewritten.isSame) await segment.removeFiles()
-    else if (signal.aborted || !(await swapSegments({ env, log }, group, segment))) {
+    else if (signal.aborted || !(await swapIn(group, segment))) {
       throw new CleaningStopped(`${log.name}: its segments changed`)
     }
   }
@@ -104,28 +103,24 @@ export async function cleanLog(cleanable: Cleanable, tools: CleaningTools): Prom
 }
 
 /** The last offset of each key of the dirty part, as far as they fit. */
-async function buildMap(
-  { log, firstDirtyOffset, firstUncleanableOffset }: Cleanable,
-  tools: CleaningTools,
-  aborted: readonly TransactionIndexEntry[],
-): Promise<OffsetMap> {
+async function buildMap(log: LogToClean, tools: CleaningTools): Promise<OffsetMap> {
   const { env, mapBytesMax, mapLoadFactor } = tools
+  const { segments, firstDirtyOffset, aborted } = log
   const map = new OffsetMap({
     maxBytes: mapBytesMax,
     loadFactor: mapLoadFactor,
-    keysMax: firstUncleanableOffset - firstDirtyOffset,
+    keysMax: log.endOffset - firstDirtyOffset,
     hashKey: env.random.bytes(hashKeyBytes),
   })
   const transactions = new CleanedTransactions()
   transactions.add(aborted.filter(({ lastOffset }) => lastOffset >= firstDirtyOffset))
-  const { segments } = log
   for (const [index, segment] of segments.entries()) {
-    const end = segments[index + 1]?.baseOffset ?? log.logEndOffset
-    if (end <= firstDirtyOffset || segment.baseOffset >= firstUncleanableOffset) continue
-    const filling = { map, transactions, firstDirtyOffset, segment, endOffset: end }
+    const endOffset = segments[index + 1]?.baseOffset ?? log.endOffset
+    if (endOffset <= firstDirtyOffset) continue
+    const filling = { map, transactions, firstDirtyOffset, segment, endOffset }
     if (!(await addSegment(filling, tools))) break
     // Records that an earlier cleaning took away at the end of the segment are covered too.
-    map.latestOffset = Math.max(map.latestOffset, Math.min(end, firstUncleanableOffset) - 1)
+    map.latestOffset = Math.max(map.latestOffset, endOffset - 1)
   }
   if (map.latestOffset < firstDirtyOffset) {
     throw new UncleanableError(
@@ -184,21 +179,4 @@ async function addRecords(
     map.put(cursor)
   }
   return true
-}
-
-/** What the transaction indexes of the segments name. */
-async function abortedTransactions(
-  env: Env,
-  segments: readonly Segment[],
-): Promise<TransactionIndexEntry[]> {
-  const entries: TransactionIndexEntry[] = []
-  for (const segment of segments) {
-    try {
-      const bytes = await readFile(env.disk, segment.path(fileSuffix.txnIndex))
-      if (bytes !== null) entries.push(...transactionIndexEntries(bytes))
-    } catch (error) {
-      if (!hasErrorCode(error, 'ENOENT')) throw error
-    }
-  }
-  return entries
 }

@@ -21,10 +21,13 @@ import { GatheringTask } from '../gathering-task.ts'
 import type { Log } from '../log.ts'
 import { isCompacted } from '../log-config.ts'
 import type { LogCleaning, LogDir } from '../log-dir.ts'
-import { SegmentRemovedError } from '../segment.ts'
+import { type Segment, SegmentRemovedError } from '../segment.ts'
+import { cleanInThread, ThreadFailedError } from './clean-in-thread.ts'
 import { type Cleaning, cleanLog, UncleanableError } from './clean-log.ts'
 import { type Cleanable, cleanableOf, isDue } from './cleanable.ts'
+import { logToClean } from './log-to-clean.ts'
 import { CleanerPace, CleaningStopped } from './pace.ts'
+import { swapSegments } from './swap.ts'
 
 export type CleanerConfig = Pick<
   BrokerConfig,
@@ -59,6 +62,9 @@ export class LogCleaner implements LogCleaning {
   readonly #closing = new AbortController()
   /** Loops under way, by number. */
   readonly #lanes = new Map<number, Promise<void>>()
+  readonly #onRate = new Set<() => void>()
+  /** A thread could not be had: it will not be tried again. */
+  #isThreadless = false
   #config: CleanerConfig
 
   private constructor(dir: LogDir, config: CleanerConfig, cleaned: Map<string, Offset>) {
@@ -66,10 +72,7 @@ export class LogCleaner implements LogCleaning {
     this.#dir = dir
     this.#config = config
     this.#cleaned = cleaned
-    this.#pace = new CleanerPace(
-      dir.env.clock,
-      () => this.#config['log.cleaner.io.max.bytes.per.second'],
-    )
+    this.#pace = new CleanerPace(dir.env.clock, () => this.#rate)
   }
 
   /** A cleaner for the logs of `dir`, which are loaded. It begins to work after a first rest. */
@@ -85,6 +88,7 @@ export class LogCleaner implements LogCleaning {
     // Perhaps that was what they lacked.
     if (config[name] > this.#config[name]) this.#uncleanable.clear()
     this.#config = config
+    for (const listener of this.#onRate) listener()
     this.#startLanes()
   }
 
@@ -161,7 +165,7 @@ export class LogCleaner implements LogCleaning {
     const { log, firstDirtyOffset } = cleanable
     const { clock } = this.#env
     const startMs = clock.monotonicMs()
-    const cleaning = await this.#orMark(log, () => cleanLog(cleanable, this.#toolsFor(signal)))
+    const cleaning = await this.#orMark(log, () => this.#run(cleanable, signal))
     if (cleaning === null || signal.aborted) return false
     this.#cleaned.set(log.name, cleaning.endOffset)
     await this.#saves.request()
@@ -169,15 +173,49 @@ export class LogCleaner implements LogCleaning {
     return true
   }
 
-  #toolsFor(signal: AbortSignal) {
-    const config = this.#config
-    const lanes = Math.max(config['log.cleaner.threads'], 1)
-    return {
-      env: this.#env,
-      pool: this.#dir.pool,
-      runSync: (sync: () => Promise<void>) => this.#dir.runSync(sync),
+  /** In a thread where there are any, unless it is too little to be worth one. */
+  async #run(cleanable: Cleanable, signal: AbortSignal): Promise<Cleaning> {
+    const env = this.#env
+    const { log } = cleanable
+    const toClean = await logToClean(env, cleanable)
+    signal.throwIfAborted()
+    const tools = {
+      ...this.#limits,
+      ...{ env, signal, pool: this.#dir.pool },
+      swapIn: (replaced: readonly Segment[], replacement: Segment) =>
+        swapSegments({ env, log }, replaced, replacement),
+    }
+    const threads = this.#isThreadless ? null : (env.disk.threads ?? null)
+    const bytes = toClean.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    if (threads !== null && bytes >= threads.workBytesMin) {
+      return cleanInThread(threads, toClean, {
+        ...tools,
+        rate: () => this.#rate / this.#lanesMax,
+        onRate: (listener) => {
+          this.#onRate.add(listener)
+          return () => this.#onRate.delete(listener)
+        },
+      })
+    }
+    return cleanLog(toClean, {
+      ...tools,
+      runSync: (sync) => this.#dir.runSync(sync),
       pace: this.#pace,
-      signal,
+    })
+  }
+
+  get #rate(): number {
+    return this.#config['log.cleaner.io.max.bytes.per.second']
+  }
+
+  get #lanesMax(): number {
+    return Math.max(this.#config['log.cleaner.threads'], 1)
+  }
+
+  get #limits() {
+    const config = this.#config
+    const lanes = this.#lanesMax
+    return {
       mapBytesMax: config['log.cleaner.dedupe.buffer.size'] / lanes,
       mapLoadFactor: Math.min(config['log.cleaner.io.buffer.load.factor'], mapLoadFactorMax),
       pieceBytes: Math.max(
@@ -209,6 +247,11 @@ export class LogCleaner implements LogCleaning {
   #onFailure(log: Log, error: unknown): void {
     // Retention may have begun before the cleaning: the next one sees what it left.
     if (error instanceof CleaningStopped || error instanceof SegmentRemovedError) return
+    if (error instanceof ThreadFailedError) {
+      this.#isThreadless = true
+      this.#env.log.warn('log.cleaner.thread.failed', { log: log.name, error: error.message })
+      return
+    }
     if (log.failure !== null && !(error instanceof DecodeError)) {
       // Offline for another reason, or half renamed: then the log dir has to know.
       this.#dir.onFailure(log, asError(error))

@@ -5,8 +5,9 @@
  */
 
 import type { Offset } from '../../base/types.ts'
-import { type LogConfig, segmentBytesOf } from '../log-config.ts'
+import { segmentBytesOf } from '../log-config.ts'
 import { timeEntrySize } from '../time-index.ts'
+import type { CleaningConfig } from './log-to-clean.ts'
 
 /** What grouping looks at. */
 export interface Sized {
@@ -20,7 +21,7 @@ const relativeOffsetMax = 0x7fffffff
 export function groupSegments<T extends Sized>(
   segments: readonly T[],
   endOffset: Offset,
-  config: LogConfig,
+  config: CleaningConfig,
 ): T[][] {
   // An index has at most one entry for so many bytes of log: the group's index stays in its bounds too.
   const entriesMax = Math.floor(config['segment.index.bytes'] / timeEntrySize) - 1

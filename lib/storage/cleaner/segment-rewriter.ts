@@ -16,12 +16,12 @@ import {
   readBatchHeader,
 } from '../../record/batch.ts'
 import type { RecordCursor } from '../../record/record.ts'
-import type { Log } from '../log.ts'
 import { Segment } from '../segment.ts'
 import { fileSuffix } from '../segment-files.ts'
 import type { SegmentPool } from '../segment-pool.ts'
 import { encodeTransactionIndex } from '../transaction-index.ts'
 import { type BatchFate, type FilterContext, filterBatch } from './batch-filter.ts'
+import type { LogToClean } from './log-to-clean.ts'
 import type { OffsetMap } from './offset-map.ts'
 import type { CleanerOutput } from './output.ts'
 import type { CleanerPace } from './pace.ts'
@@ -34,7 +34,7 @@ export interface Rewriting {
   readonly pool: SegmentPool
   /** Runs a sync when the disk may take one more. */
   readonly runSync: (sync: () => Promise<void>) => Promise<void>
-  readonly log: Log
+  readonly log: LogToClean
   readonly map: OffsetMap
   readonly output: CleanerOutput
   readonly transactions: CleanedTransactions

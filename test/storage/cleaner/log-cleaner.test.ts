@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { readFile } from '../../../lib/io/disk.ts'
 import { nativeError } from '../../../lib/io/memory/disk.ts'
-import { memoryEnv } from '../../../lib/io/memory/env.ts'
+import { type MemoryEnv, memoryEnv } from '../../../lib/io/memory/env.ts'
 import { hasDeleteHorizon } from '../../../lib/record/batch.ts'
 import type { Codec } from '../../../lib/record/compression.ts'
 import type { LogConfig } from '../../../lib/storage/log-config.ts'
@@ -9,7 +9,23 @@ import { assert, suite } from '../../support/suite.ts'
 import { CleaningScenario } from '../support/cleaning.ts'
 import { topicPartition } from '../support/scenario.ts'
 
-const test = suite('log-cleaner')
+const base = suite('log-cleaner')
+let isThreaded = false
+
+/** Each twice: the cleaner works in the event loop, and as in a thread. */
+function test(what: string, body: () => Promise<void>): void {
+  for (const where of ['', ', in a thread']) {
+    base(`${what}${where}`, () => {
+      isThreaded = where !== ''
+      return body()
+    })
+  }
+}
+
+function scenarioWith(config?: Partial<LogConfig>, env?: MemoryEnv): CleaningScenario {
+  return new CleaningScenario(config, env, { isThreaded })
+}
+
 const retentionMs = 60_000
 const directory = '/data/events-0'
 
@@ -28,7 +44,7 @@ async function fill(scenario: CleaningScenario, rounds: number, codec: Codec = '
 
 for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
   test(`the last value of each key stays, with its offset and time: ${codec}`, async () => {
-    const scenario = await new CleaningScenario({ 'internal.segment.bytes': 600 }).open()
+    const scenario = await scenarioWith({ 'internal.segment.bytes': 600 }).open()
     await fill(scenario, 50, codec)
     const { sizeBytes } = scenario.log
     assert.ok(scenario.log.segments.length > 5)
@@ -69,7 +85,7 @@ const dueness: [what: string, config: Partial<LogConfig>, afterMs: number, isCle
 
 for (const [what, config, afterMs, isCleaned] of dueness) {
   test(`a log that is ${what} is ${isCleaned ? '' : 'not '}cleaned`, async () => {
-    const scenario = await new CleaningScenario(config).open()
+    const scenario = await scenarioWith(config).open()
     await fill(scenario, 30)
     await scenario.env.clock.advance(afterMs)
     assert.is((await scenario.clean()) > 0, isCleaned)
@@ -78,7 +94,7 @@ for (const [what, config, afterMs, isCleaned] of dueness) {
 }
 
 test('what is not below the high watermark, or in the active segment, is not touched', async () => {
-  const scenario = await new CleaningScenario().open()
+  const scenario = await scenarioWith().open()
   await fill(scenario, 30)
   scenario.highWatermark = 31
   await scenario.clean()
@@ -91,7 +107,7 @@ test('what is not below the high watermark, or in the active segment, is not tou
 })
 
 test('a tombstone stays for delete.retention.ms from its first cleaning on, then goes', async () => {
-  const scenario = await new CleaningScenario({ 'delete.retention.ms': retentionMs }).open()
+  const scenario = await scenarioWith({ 'delete.retention.ms': retentionMs }).open()
   await scenario.put({
     rows: [
       ['a', 'value'],
@@ -130,7 +146,7 @@ test('a tombstone stays for delete.retention.ms from its first cleaning on, then
 })
 
 test('the last batch of a producer stays, without records, and its sequences go on after a crash', async () => {
-  const scenario = await new CleaningScenario().open()
+  const scenario = await scenarioWith().open()
   await scenario.put({
     rows: [
       ['a', '1'],
@@ -168,7 +184,7 @@ test('the last batch of a producer stays, without records, and its sequences go 
 })
 
 test('keys that do not fit into the map are cleaned in several passes', async () => {
-  const scenario = new CleaningScenario()
+  const scenario = scenarioWith()
   // 24 bytes a slot, nine tenths of them: about 38 keys.
   scenario.cleanerConfig = { ...scenario.cleanerConfig, 'log.cleaner.dedupe.buffer.size': 1024 }
   await scenario.open()
@@ -179,10 +195,33 @@ test('keys that do not fit into the map are cleaned in several passes', async ()
   await scenario.check()
 })
 
+test('a cleaning that ends where the map is full leaves no offset out behind its last segment', async () => {
+  const scenario = scenarioWith({ 'cleanup.policy': ['delete'] })
+  scenario.cleanerConfig = { ...scenario.cleanerConfig, 'log.cleaner.dedupe.buffer.size': 1024 }
+  await scenario.open()
+  for (let round = 0; round < 8; round++) {
+    const keys = Array.from({ length: 10 }, (_, n) => `key ${round}.${n}`)
+    await scenario.put({ rows: keys.map((key) => [key, 'x'.repeat(30)]) })
+    // Nothing is left of records without a key, but for the header of the batch.
+    await scenario.put({ rows: [[null, 'x'.repeat(400)]] })
+  }
+  scenario.config = { ...scenario.config, 'cleanup.policy': ['compact'] }
+  await scenario.reopen()
+  assert.ok(await scenario.cleaner.cleanDirtiest())
+  const { segments, logEndOffset } = scenario.log
+  assert.ok(scenario.cleanedOffset > 0 && scenario.cleanedOffset < logEndOffset)
+  const ends = new Set(
+    (await scenario.batches()).map(({ baseOffset, lastOffsetDelta }) => {
+      return baseOffset + lastOffsetDelta + 1
+    }),
+  )
+  for (const { baseOffset } of segments.slice(1)) assert.ok(ends.has(baseOffset), `${baseOffset}`)
+})
+
 test('a damaged batch makes its log uncleanable, once told, and another log goes on', async () => {
   const told: string[] = []
   const log = { debug() {}, info() {}, warn() {}, error: (event: string) => void told.push(event) }
-  const scenario = await new CleaningScenario({}, memoryEnv({ log })).open()
+  const scenario = await scenarioWith({}, memoryEnv({ log })).open()
   await fill(scenario, 30)
   const other = await scenario.dir.create(
     { topic: 'other', partition: 0 },
@@ -205,7 +244,7 @@ test('a damaged batch makes its log uncleanable, once told, and another log goes
 })
 
 test('reads under way while segments are swapped give the old records or the new ones', async () => {
-  const scenario = await new CleaningScenario().open()
+  const scenario = await scenarioWith().open()
   await fill(scenario, 60)
   let isDone = false
   const reading = (async () => {
@@ -243,7 +282,7 @@ test('reads under way while segments are swapped give the old records or the new
 })
 
 test('a topic that is deleted while it is cleaned goes; its name begins anew', async () => {
-  const scenario = await new CleaningScenario().open()
+  const scenario = await scenarioWith().open()
   await fill(scenario, 60)
   const cleaning = scenario.cleaner.cleanDirtiest()
   await scenario.dir.remove(scenario.log)
@@ -254,7 +293,7 @@ test('a topic that is deleted while it is cleaned goes; its name begins anew', a
 })
 
 test('a full disk ends a cleaning and not the log; with space it is done', async () => {
-  const scenario = await new CleaningScenario().open()
+  const scenario = await scenarioWith().open()
   await fill(scenario, 60)
   const { disk } = scenario.env
   disk.capacityBytes = disk.usedBytes + 100
@@ -271,7 +310,7 @@ test('a full disk ends a cleaning and not the log; with space it is done', async
 })
 
 test('a batch with more keys than the map holds is told; a larger map cleans it', async () => {
-  const scenario = new CleaningScenario({ 'internal.segment.bytes': 5000 })
+  const scenario = scenarioWith({ 'internal.segment.bytes': 5000 })
   scenario.cleanerConfig = { ...scenario.cleanerConfig, 'log.cleaner.dedupe.buffer.size': 1024 }
   await scenario.open()
   const rows = Array.from({ length: 100 }, (_, n): [string, string] => [`k${n}`, 'v'])
@@ -284,7 +323,7 @@ test('a batch with more keys than the map holds is told; a larger map cleans it'
 })
 
 test('a cleaning keeps to log.cleaner.io.max.bytes.per.second, and to a new one at once', async () => {
-  const scenario = new CleaningScenario()
+  const scenario = scenarioWith()
   const slow = { ...scenario.cleanerConfig, 'log.cleaner.io.max.bytes.per.second': 1000 }
   scenario.cleanerConfig = slow
   await scenario.open()
@@ -303,7 +342,7 @@ test('a cleaning keeps to log.cleaner.io.max.bytes.per.second, and to a new one 
 })
 
 test('lanes clean by themselves, as many as log.cleaner.threads says, until the close', async () => {
-  const scenario = new CleaningScenario()
+  const scenario = scenarioWith()
   scenario.cleanerConfig = { ...scenario.cleanerConfig, 'log.cleaner.threads': 2 }
   await scenario.open()
   await fill(scenario, 60)
@@ -332,7 +371,7 @@ const survivals: [what: string, keepsAll: boolean][] = [
 for (const [what, keepsAll] of survivals) {
   test(`a power cut at each disk operation of a cleaning loses nothing: ${what}`, async () => {
     for (let at = 0; ; at++) {
-      const scenario = await new CleaningScenario({ 'internal.segment.bytes': 500 }).open()
+      const scenario = await scenarioWith({ 'internal.segment.bytes': 500 }).open()
       await scenario.put({
         rows: [
           ['x', '1'],
@@ -402,7 +441,7 @@ test('any history of appends, cleanings, waits, restarts and crashes keeps to th
     fc.asyncProperty(
       fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }),
       async (steps) => {
-        const scenario = await new CleaningScenario({
+        const scenario = await scenarioWith({
           'internal.segment.bytes': 400,
           'delete.retention.ms': 1000,
         }).open()
@@ -425,7 +464,7 @@ test('any history of appends, cleanings, waits, restarts and crashes keeps to th
 
 test('retention that drops segments under a cleaning ends the cleaning, and harms nothing', async () => {
   for (let turns = 0; turns < 40; turns++) {
-    const scenario = await new CleaningScenario().open()
+    const scenario = await scenarioWith().open()
     await fill(scenario, 40)
     await scenario.reopen()
     const cleaning = scenario.cleaner.cleanDirtiest()
@@ -449,7 +488,7 @@ test('a rotten offset keeps the log from being cleaned, and takes no record of a
     [6, 1],
     [26, 90],
   ] as const) {
-    const scenario = await new CleaningScenario({ 'internal.segment.bytes': 600 }).open()
+    const scenario = await scenarioWith({ 'internal.segment.bytes': 600 }).open()
     await fill(scenario, 30)
     await scenario.close()
     const path = `${directory}/00000000000000000000.log`

@@ -2,6 +2,7 @@
 
 import { joinChunks } from '../../../lib/base/bytes.ts'
 import type { MemoryEnv } from '../../../lib/io/memory/env.ts'
+import { MemoryThreads } from '../../../lib/io/memory/threads.ts'
 import {
   type BatchHeader,
   batchAt,
@@ -11,6 +12,7 @@ import {
 import { BatchBuilder } from '../../../lib/record/builder.ts'
 import type { Codec } from '../../../lib/record/compression.ts'
 import { readRecords } from '../../../lib/record/record.ts'
+import { cleanForOthers } from '../../../lib/storage/cleaner/cleaner-thread.ts'
 import { type CleanerConfig, LogCleaner } from '../../../lib/storage/cleaner/log-cleaner.ts'
 import type { LogConfig } from '../../../lib/storage/log-config.ts'
 import { Scenario } from './scenario.ts'
@@ -48,7 +50,8 @@ export class CleaningScenario extends Scenario {
   /** When a cleaning first covered the tombstone at an offset. */
   readonly #tombstoneSeenMs = new Map<number, number>()
 
-  constructor(config: Partial<LogConfig> = {}, env?: MemoryEnv) {
+  /** `isThreaded`: the cleaner works as in a thread of its own. */
+  constructor(config: Partial<LogConfig> = {}, env?: MemoryEnv, { isThreaded = false } = {}) {
     super(
       {
         'cleanup.policy': ['compact'],
@@ -58,6 +61,8 @@ export class CleaningScenario extends Scenario {
       },
       env,
     )
+    const tasks = { 'clean-log': cleanForOthers }
+    if (isThreaded) this.env.disk.threads = new MemoryThreads(() => this.env, tasks)
   }
 
   get cleaner(): LogCleaner {

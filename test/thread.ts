@@ -1,0 +1,3 @@
+/** The program of threads as tests run it: built beside them. */
+
+import '../cli/thread.ts'
