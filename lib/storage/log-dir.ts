@@ -277,6 +277,7 @@ export class LogDir implements LogHost {
         logStartOffset: this.#offsets.logStarts.get(name) ?? 0,
         // Of a topic that the metadata does not know nobody knows whether it was compacted, either.
         knowsStart: !this.#isAdopted && (topicIdOf === null || topicId === knownId),
+        wasCleaned: this.#offsets.cleaned?.has(name) ?? true,
         // What the journal has of it must not go with the journal while nobody knows whose it is.
         journal: isOther ? null : this.#journal.tailOf(key),
       })

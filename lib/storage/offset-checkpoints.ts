@@ -6,10 +6,13 @@
  * would find the new log shorter than it was synced. So `settle` comes before a log is made.
  */
 
-import type { Offset } from '../base/types.ts'
-import { writeFileAtomic } from '../io/disk.ts'
+import { DecodeError } from '../base/errors.ts'
+import { type Offset, topicPartitionName } from '../base/types.ts'
+import { readFile, writeFileAtomic } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
 import {
+  cleanerOffsetFile,
+  decodeOffsetCheckpoint,
   encodeOffsetCheckpoint,
   highWatermarkFile,
   logStartFile,
@@ -17,12 +20,15 @@ import {
   recoveryPointFile,
 } from './checkpoint.ts'
 import { directoryKind } from './segment-files.ts'
+import { isNoFile } from './unusable.ts'
 
 export class OffsetCheckpoints {
   /** By the log's name: up to where it is synced, where it begins, and its high watermark. */
   recoveryPoints = new Map<string, Offset>()
   logStarts = new Map<string, Offset>()
   highWatermarks = new Map<string, Offset>()
+  /** Logs that were compacted, whatever their policy is now; null when nobody knows. */
+  cleaned: ReadonlySet<string> | null = new Set()
   readonly #env: Env
   readonly #directory: string
   /** What each file holds, as far as it was written here. */
@@ -53,6 +59,18 @@ export class OffsetCheckpoints {
     this.recoveryPoints = await of(recoveryPointFile)
     this.logStarts = await of(logStartFile)
     this.highWatermarks = await of(highWatermarkFile)
+    this.cleaned = await this.#readCleaned()
+  }
+
+  /** The cleaner reads the file again for what else it says, and tells when it cannot be read. */
+  async #readCleaned(): Promise<ReadonlySet<string> | null> {
+    try {
+      const bytes = await readFile(this.#env.disk, `${this.#directory}/${cleanerOffsetFile}`)
+      return new Set(bytes === null ? [] : decodeOffsetCheckpoint(bytes).map(topicPartitionName))
+    } catch (error) {
+      if (error instanceof DecodeError || isNoFile(error)) return null
+      throw error
+    }
   }
 
   /**

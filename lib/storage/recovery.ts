@@ -29,7 +29,7 @@ import { type ReplayTarget, replayTail } from './journal/journal-replay.ts'
 import { type JournalRest, restOfName, tailWithRests } from './journal/journal-rest.ts'
 import type { JournalTail } from './journal/journal-tail.ts'
 import { encodeLeaderEpochs, LeaderEpochCache } from './leader-epochs.ts'
-import type { LogConfig } from './log-config.ts'
+import { isCompacted, type LogConfig } from './log-config.ts'
 import type { LogHost } from './log-host.ts'
 import type { LogState } from './log-state.ts'
 import { rebuildProducers } from './producer-recovery.ts'
@@ -55,6 +55,8 @@ export interface LoadOptions {
   readonly logStartOffset: Offset
   /** Whether that is ours: Kafka notes it only when it is not the start of a segment. */
   readonly knowsStart?: boolean
+  /** It was compacted once, or nobody knows. */
+  readonly wasCleaned?: boolean
   /** What the journal holds of the log. */
   readonly journal?: JournalTail | null
 }
@@ -263,9 +265,9 @@ async function trustTail(loading: Loading): Promise<boolean> {
 }
 
 /** Notes the first batch's time; false when it cannot be this segment's: the file is another's. */
-async function readFirst(segment: Segment, { config, knowsStart }: Loading): Promise<boolean> {
+async function readFirst(segment: Segment, loading: Loading): Promise<boolean> {
   if (segment.writtenBytes === 0) return true
-  const mayHaveGap = config['cleanup.policy'].includes('compact') || knowsStart !== true
+  const mayHaveGap = isOrWasCompacted(loading) || loading.knowsStart !== true
   let isFirst = true
   await segment.use((file) =>
     walkHeaders(file, { from: 0, to: segment.writtenBytes }, (header) => {
@@ -371,10 +373,15 @@ async function trimSegment(
   await flushIndexes(segment)
 }
 
+/** Then offsets are missing that nobody misses. */
+function isOrWasCompacted({ config, wasCleaned = false }: Loading): boolean {
+  return wasCleaned || isCompacted(config)
+}
+
 function isNext(loading: Loading, segment: Segment, following: Segment): boolean {
-  const { endOffset, recoveryPoint, config } = loading
+  const { endOffset, recoveryPoint } = loading
   if (following.baseOffset === endOffset) return true
-  if (!config['cleanup.policy'].includes('compact')) return false
+  if (!isOrWasCompacted(loading)) return false
   // Apache Kafka's compaction may have taken the last records of a segment; ours keeps its end (cleaner/).
   // So beyond what was synced a gap is bytes that went with the power, and what follows it nobody was
   // told of; but not when the directory is just adopted, or the checkpoint that says so is gone.
@@ -397,7 +404,7 @@ async function flushIndexes(segment: Segment): Promise<void> {
 /** CRC, order and offsets of each batch; rebuilds the indexes and notes epochs on the way. */
 async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd> {
   const intervalBytes = loading.config['index.interval.bytes']
-  const isCompacted = loading.config['cleanup.policy'].includes('compact')
+  const mayHaveGap = isOrWasCompacted(loading)
   segment.startIndexes()
   loading.unsurePosition = segment.writtenBytes
   const end = await segment.use((file) =>
@@ -416,7 +423,7 @@ async function scanSegment(loading: Loading, segment: Segment): Promise<ScanEnd>
         )
       }
       // No power cut makes a gap before a sound batch, and offsets are not covered by its CRC.
-      if (header.baseOffset > endOffset && !isCompacted && knowsStart === true) {
+      if (header.baseOffset > endOffset && !mayHaveGap && knowsStart === true) {
         const place = `${segment.path(fileSuffix.log)} at byte ${position}`
         throw new DamagedLogError(
           `${place}: a batch at offset ${header.baseOffset}, expected ${endOffset}; only compaction leaves gaps. Restore the file or the replica; if the topic was compacted once, set cleanup.policy=compact`,

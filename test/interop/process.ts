@@ -68,12 +68,19 @@ export async function isInstalled(program: string): Promise<boolean> {
   return (await run(['sh', '-c', `command -v ${program}`])).code === 0
 }
 
+export interface Started<T> {
+  readonly value: T
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+  /** The last of what it wrote to standard error. */
+  log(): string
+}
+
 /** Starts a program that goes on; `ready` is called with each line of its standard output until it gives a value. */
 export function start<T>(
   commandLine: readonly string[],
   ready: (line: string) => T | undefined,
   { timeoutMs = 90_000 } = {},
-): Promise<{ value: T; stop: (signal?: NodeJS.Signals) => Promise<number | null> }> {
+): Promise<Started<T>> {
   const [program = '', ...args] = commandLine
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -105,7 +112,7 @@ export function start<T>(
           clearTimeout(killer)
           return code
         }
-        resolve({ value, stop })
+        resolve({ value, stop, log: () => stderr })
         return
       }
     })

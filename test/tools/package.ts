@@ -68,6 +68,7 @@ await check('npm pack makes a tarball with the product and nothing else', async 
   for (const wanted of [
     'dist/ottla.mjs',
     'dist/index.mjs',
+    'dist/thread.mjs',
     'dist/types/lib/index.d.ts',
     'man/ottla.1',
     'fixtures/demo/app.log',
@@ -109,6 +110,33 @@ await check('ottla --version and help work', async () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   expectTrue((await output([ottla, '--version'])).includes(version), 'another version')
   expectTrue((await output([ottla, 'help'])).includes('produce'), 'no produce in help')
+})
+
+await check('a large compacted log is cleaned in a thread', async () => {
+  const settings = 'keys:1:cleanup.policy=compact,segment.bytes=1048576,min.cleanable.dirty.ratio=0'
+  const { value, stop, log } = await start(
+    [
+      ottla,
+      'broker',
+      'start',
+      '--listen',
+      '127.0.0.1:0',
+      '--data',
+      join(project, 'compacted'),
+    ].concat(['-c', 'log.cleaner.backoff.ms=100', '--topic', settings]),
+    (line) => /^BROKERS=(.+)$/.exec(line)?.[1],
+  )
+  try {
+    const input = Array.from({ length: 4000 }, (_, n) => `key ${n % 10}\t${'x'.repeat(1000)}\n`)
+    await output([ottla, '-b', value, 'produce', 'keys', '-K', '\t'], { input: input.join('') })
+    for (const untilMs = performance.now() + 60_000; performance.now() < untilMs; ) {
+      if (log().includes('log.cleaned')) break
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expectTrue(/log\.cleaned .*isThreaded=true/.test(log()), log())
+  } finally {
+    await stop()
+  }
 })
 
 await check('npx ottla broker start, produce, consume, and the typed library', async () => {

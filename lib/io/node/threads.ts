@@ -4,13 +4,15 @@
  */
 
 import { existsSync, readlinkSync } from 'node:fs'
-import { constants, setPriority } from 'node:os'
+import { setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import type { Thread, ThreadPort, Threads } from '../threads.ts'
 
 /** One takes some 30 ms and 10 MB. */
 const workBytesMin = 1024 * 1024
+/** A third of the share that the event loop gets where both want a processor. */
+const niceness = 5
 const places = ['./thread.mjs', '../thread.mjs', '../../thread.mjs']
 
 let found: Threads | null | undefined
@@ -59,7 +61,7 @@ export function standBack(): void {
   if (process.platform !== 'linux') return
   try {
     const thread = Number(readlinkSync('/proc/thread-self').split('/').at(-1))
-    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
+    setPriority(thread, niceness)
   } catch {
     // A container may forbid it, or have no /proc: then all are equal.
   }

@@ -165,16 +165,21 @@ export class LogCleaner implements LogCleaning {
     const { log, firstDirtyOffset } = cleanable
     const { clock } = this.#env
     const startMs = clock.monotonicMs()
-    const cleaning = await this.#orMark(log, () => this.#run(cleanable, signal))
-    if (cleaning === null || signal.aborted) return false
+    const done = await this.#orMark(log, () => this.#run(cleanable, signal))
+    if (done === null || signal.aborted) return false
+    const { cleaning, isThreaded } = done
     this.#cleaned.set(log.name, cleaning.endOffset)
     await this.#saves.request()
-    this.#report(log, { firstDirtyOffset, ms: Math.round(clock.monotonicMs() - startMs) }, cleaning)
+    const ms = Math.round(clock.monotonicMs() - startMs)
+    this.#report(log, { firstDirtyOffset, isThreaded, ms }, cleaning)
     return true
   }
 
   /** In a thread where there are any, unless it is too little to be worth one. */
-  async #run(cleanable: Cleanable, signal: AbortSignal): Promise<Cleaning> {
+  async #run(
+    cleanable: Cleanable,
+    signal: AbortSignal,
+  ): Promise<{ cleaning: Cleaning; isThreaded: boolean }> {
     const env = this.#env
     const { log } = cleanable
     const toClean = await logToClean(env, cleanable)
@@ -188,7 +193,7 @@ export class LogCleaner implements LogCleaning {
     const threads = this.#isThreadless ? null : (env.disk.threads ?? null)
     const bytes = toClean.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
     if (threads !== null && bytes >= threads.workBytesMin) {
-      return cleanInThread(threads, toClean, {
+      const cleaning = await cleanInThread(threads, toClean, {
         ...tools,
         rate: () => this.#rate / this.#lanesMax,
         onRate: (listener) => {
@@ -196,12 +201,11 @@ export class LogCleaner implements LogCleaning {
           return () => this.#onRate.delete(listener)
         },
       })
+      return { cleaning, isThreaded: true }
     }
-    return cleanLog(toClean, {
-      ...tools,
-      runSync: (sync) => this.#dir.runSync(sync),
-      pace: this.#pace,
-    })
+    const runSync = (sync: () => Promise<void>) => this.#dir.runSync(sync)
+    const cleaning = await cleanLog(toClean, { ...tools, runSync, pace: this.#pace })
+    return { cleaning, isThreaded: false }
   }
 
   get #rate(): number {
@@ -225,7 +229,11 @@ export class LogCleaner implements LogCleaning {
     }
   }
 
-  #report(log: Log, run: { firstDirtyOffset: Offset; ms: number }, cleaning: Cleaning): void {
+  #report(
+    log: Log,
+    run: { firstDirtyOffset: Offset; isThreaded: boolean; ms: number },
+    cleaning: Cleaning,
+  ): void {
     this.#env.log.info('log.cleaned', { log: log.name, ...run, ...cleaning })
     if (cleaning.keylessDropped === 0) return
     this.#env.log.warn('log.cleaned.without-key', {

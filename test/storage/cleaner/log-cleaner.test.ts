@@ -218,6 +218,23 @@ test('a cleaning that ends where the map is full leaves no offset out behind its
   for (const { baseOffset } of segments.slice(1)) assert.ok(ends.has(baseOffset), `${baseOffset}`)
 })
 
+test('a log that was compacted once is recovered as one, whatever its policy is now', async () => {
+  const scenario = await scenarioWith().open()
+  for (let round = 0; round < 50; round++) {
+    await scenario.put({ rows: [[`key ${round % 3}`, 'x'.repeat(100)]] })
+  }
+  assert.ok((await scenario.clean()) > 0)
+  const rows = await scenario.rows()
+  scenario.config = { ...scenario.config, 'cleanup.policy': ['delete'] }
+  await scenario.reopen()
+  // So that all of it is looked at.
+  await scenario.env.disk.remove('/data/recovery-point-offset-checkpoint')
+  await scenario.env.disk.syncDir('/data')
+  await scenario.crash()
+  assert.is(scenario.log.failure, null)
+  assert.equal(await scenario.rows(), rows)
+})
+
 test('a damaged batch makes its log uncleanable, once told, and another log goes on', async () => {
   const told: string[] = []
   const log = { debug() {}, info() {}, warn() {}, error: (event: string) => void told.push(event) }
