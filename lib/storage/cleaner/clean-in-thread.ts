@@ -44,13 +44,18 @@ export async function cleanInThread(
   const thread = start(threads, jobOf(log, tools), (message) => {
     if (message.kind === 'done') outcome.resolve(message.cleaning)
     else if (message.kind === 'failed') outcome.reject(errorOf(message.failure))
-    else void swap(message).then((isDone) => post({ kind: 'swapped', isDone }))
+    else swapping = swap(message).then((isDone) => post({ kind: 'swapped', isDone }))
   })
+  let swapping = Promise.resolve()
+  const swapped = new Set<Segment>()
   const post = (message: ToThread) => thread.post(message)
   /** A failure ends the cleaning for both sides. */
   const swap = async (made: SwapMessage): Promise<boolean> => {
+    const replaced = log.segments.slice(made.from, made.to)
     try {
-      return await swapIn(log, made, tools)
+      const isDone = await tools.swapIn(replaced, cleanedSegment(log, replaced, made, tools))
+      for (const segment of isDone ? replaced : []) swapped.add(segment)
+      return isDone
     } catch (error) {
       outcome.reject(error)
       return false
@@ -67,7 +72,7 @@ export async function cleanInThread(
     return await outcome.promise
   } catch (error) {
     // Files that went meanwhile are missing there, or are others.
-    const isGone = log.segments.some(({ isRemoved }) => isRemoved)
+    const isGone = log.segments.some((segment) => segment.isRemoved && !swapped.has(segment))
     if (isGone && (error instanceof DecodeError || hasErrorCode(error, 'ENOENT'))) {
       throw new CleaningStopped(`${log.name}: its segments changed`)
     }
@@ -77,6 +82,8 @@ export async function cleanInThread(
     endRate()
     thread.end()
     await thread.ended
+    // A thread that died meanwhile leaves a swap to be finished.
+    await swapping
   }
 }
 
@@ -92,19 +99,20 @@ function start(
   }
 }
 
-function swapIn(
-  { segments, directory }: LogToClean,
-  { from, to, sizeBytes }: SwapMessage,
-  tools: ThreadTools,
-): Promise<boolean> {
-  const replaced = segments.slice(from, to)
-  const replacement = new Segment({
-    ...{ disk: tools.env.disk, pool: tools.pool, directory, mark: '.cleaned' },
+/** What the thread made of `replaced`. */
+function cleanedSegment(
+  { directory }: LogToClean,
+  replaced: readonly Segment[],
+  { sizeBytes }: SwapMessage,
+  { env, pool }: ThreadTools,
+): Segment {
+  const segment = new Segment({
+    ...{ disk: env.disk, pool, directory, mark: '.cleaned' },
     baseOffset: replaced[0]?.baseOffset ?? 0,
     createdMs: replaced.at(-1)?.createdMs ?? 0,
   })
-  replacement.adopt(sizeBytes, { isActive: false, isSynced: true })
-  return tools.swapIn(replaced, replacement)
+  segment.adopt(sizeBytes, { isActive: false, isSynced: true })
+  return segment
 }
 
 function jobOf(
