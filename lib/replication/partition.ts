@@ -271,10 +271,9 @@ export class Partition {
     if (start < 0 || start > this.#highWatermark) {
       this.#refuse('OFFSET_OUT_OF_RANGE', `ends at ${this.#highWatermark}; ${offset} was asked for`)
     }
-    if (start > this.log.logStartOffset) {
-      await this.log.advanceLogStart(start)
-      this.#onChange(this)
-    }
+    const before = this.log.logStartOffset
+    await this.log.advanceLogStart(start)
+    if (start > before) this.#onChange(this)
     return this.log.logStartOffset
   }
 

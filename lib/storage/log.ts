@@ -33,7 +33,7 @@ import {
 } from '../record/batch.ts'
 import type { AppendInfo } from './append-info.ts'
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
-import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
+import { asError, isDiskFailure, isShortage, storageError } from './disk-failure.ts'
 import { EpochFile } from './epoch-file.ts'
 import { GatheringTask } from './gathering-task.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
@@ -86,6 +86,8 @@ export class Log {
   #segments: Segment[]
   #active: Segment
   #logStartOffset: Offset
+  /** It was advanced by request, and that is not on the medium. */
+  #isStartUnsaved = false
   #logEndOffset: Offset
   #writtenEndOffset: Offset
   #recoveryPoint: Offset
@@ -411,10 +413,24 @@ export class Log {
         `log start offset ${offset} for ${this.name}, its log end offset is ${this.#logEndOffset}`,
       )
     }
-    if (offset <= this.#logStartOffset) return
-    this.#logStartOffset = offset
-    this.leaderEpochs.truncateFromStart(offset)
-    if (!planted.logStartUnsaved) await this.#host.saveLogStarts()
+    if (offset > this.#logStartOffset) {
+      this.#logStartOffset = offset
+      this.leaderEpochs.truncateFromStart(offset)
+      this.#isStartUnsaved = true
+    }
+    if (this.#isStartUnsaved && !planted.logStartUnsaved) await this.#saveLogStart()
+  }
+
+  /** One that could not be saved is not acknowledged by the next who asks for it, either. */
+  async #saveLogStart(): Promise<void> {
+    const offset = this.#logStartOffset
+    try {
+      await this.#host.saveLogStarts()
+    } catch (error) {
+      if (isDiskFailure(error)) this.#host.onFailure(this, asError(error))
+      throw storageError(this.name, error)
+    }
+    if (this.#logStartOffset === offset) this.#isStartUnsaved = false
   }
 
   /**

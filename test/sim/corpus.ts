@@ -34,4 +34,9 @@ export const corpus: readonly CorpusSeed[] = [
     seconds: 60,
     why: 'a batch before the snapshot whose segment retention had taken was not known again',
   },
+  {
+    seed: 90198,
+    seconds: 60,
+    why: 'deleted records came back: a log start that a full disk refused was acknowledged later',
+  },
 ]

@@ -404,6 +404,26 @@ test('below the disk floor appends are refused and reads go on, until there is h
   assert.is(log.logEndOffset, 2)
 })
 
+test('a log start that a full disk did not take is refused again and again, until it is saved', async () => {
+  const scenario = await new Scenario().open()
+  const { env, log } = scenario
+  for (let n = 0; n < 3; n++) await scenario.append()
+  env.disk.beforeEach = (operation, path) => {
+    if (operation === 'write' && path.includes('log-start'))
+      throw nativeError('ENOSPC', 'write', path)
+  }
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const error = await rejection(log.advanceLogStart(2))
+    assert.is(error.name, 'KAFKA_STORAGE_ERROR')
+    assert.match(error.message, /ENOSPC/)
+  }
+  assert.is(log.failure, null)
+  env.disk.beforeEach = () => {}
+  await log.advanceLogStart(2)
+  await scenario.crash()
+  assert.is(scenario.log.logStartOffset, 2)
+})
+
 test('a full disk stops appends; once there is space the log goes on where it was', async () => {
   const scenario = await new Scenario().open()
   const { env, dir, log } = scenario
