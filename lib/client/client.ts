@@ -8,6 +8,7 @@
  * demand), KIP-951 (hints to new leaders).
  */
 
+import { setMaxListeners } from 'node:events'
 import { KafkaError } from '../base/errors.ts'
 import type { BrokerId, TopicPartition } from '../base/types.ts'
 import { sleep } from '../io/clock.ts'
@@ -85,6 +86,8 @@ export class Client {
     this.env = options.env ?? nodeEnv()
     this.timeoutMs = options.timeoutMs ?? 5000
     this.#bootstrap = options.brokers.map(parseBrokerAddress)
+    // Any number of producers, consumers and waits hang on it: that is no leak.
+    setMaxListeners(0, this.#closing.signal)
     const { transport, authenticate, clientId = 'ottla' } = options
     this.#pool = new ConnectionPool({
       env: this.env,

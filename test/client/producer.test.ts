@@ -546,3 +546,15 @@ test('records of many partitions share requests, one batch each', async () => {
     [3, 2, 2, 2],
   )
 })
+
+test('many producers of one client are no leak that Node warns of', async () => {
+  const warnings: Error[] = []
+  const note = (warning: Error) => void warnings.push(warning)
+  process.on('warning', note)
+  const { client } = await world()
+  for (let count = 0; count < 20; count++) void new Producer(client)
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', note)
+  assert.equal(warnings, [])
+  client.close()
+})
