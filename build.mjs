@@ -13,7 +13,7 @@ const { version, dependencies } = require('./package.json')
 const forTests = process.argv.includes('--test')
 // `--test` builds the tests; `--test NAME-PART...` the tests and scripts whose path has one of the
 // parts. The runner, the command itself and the program of its threads are always there. $OTTLA_BUILD is where (default build).
-const always = ['test/run.ts', 'test/thread.ts', 'test/cli/ottla.ts']
+const always = ['test/run.ts', 'test/ottla-thread.ts', 'test/cli/ottla.ts']
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const testFolder = process.env['OTTLA_BUILD'] ?? 'build'
 
@@ -149,7 +149,11 @@ if (forTests) {
   })
 } else {
   rmSync('dist', { recursive: true, force: true })
-  const entryPoints = { ottla: 'cli/main.ts', index: 'lib/index.ts', thread: 'cli/thread.ts' }
+  const entryPoints = {
+    ottla: 'cli/main.ts',
+    index: 'lib/index.ts',
+    'ottla-thread': 'cli/thread.ts',
+  }
   if (existsSync('lib/testing/index.ts')) entryPoints.testing = 'lib/testing/index.ts'
   const result = await build({
     ...common,

@@ -16,7 +16,7 @@
 
 import { DecodeError } from '../base/errors.ts'
 import { randomUuid } from '../base/uuid.ts'
-import { hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
+import { type Disk, hasErrorCode, readFile, writeFileAtomic } from '../io/disk.ts'
 import type { Env } from '../io/env.ts'
 import {
   cleanerOffsetFile,
@@ -169,4 +169,16 @@ export async function syncParents(env: Env, path: string): Promise<void> {
       if (!hasErrorCode(error, 'EACCES') && !hasErrorCode(error, 'EPERM')) throw error
     }
   }
+}
+
+/** Apache Kafka's mark of a clean stop, durably: the next start trusts the checkpoints. */
+export async function writeCleanMark(disk: Disk, path: string): Promise<void> {
+  const mark = await disk.open(`${path}/${cleanShutdownFile}`, 'create')
+  try {
+    await mark.writeAt([Buffer.from('{"version":0,"brokerEpoch":-1}')], 0)
+    await mark.sync()
+  } finally {
+    await mark.close()
+  }
+  await disk.syncDir(path)
 }

@@ -3,6 +3,12 @@
 import { KafkaError } from '../base/errors.ts'
 import { hasErrorCode } from '../io/disk.ts'
 
+/** Whether `error` comes from the system: ENOSPC, EIO, ...; neither Node's own (ERR_...) nor Kafka's. */
+export function isNativeError(error: unknown): error is Error & { readonly code: string } {
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code)
+}
+
 /** Whether `error` says that the disk itself fails, and not that it is full or a limit was met. */
 export function isDiskFailure(error: unknown): boolean {
   return !harmlessCodes.some((code) => hasErrorCode(error, code))

@@ -36,7 +36,12 @@ import {
   type MetaProperties,
   metaPropertiesFile,
 } from './checkpoint.ts'
-import { claimDirectory, DataDirectoryError, syncParents } from './data-directory.ts'
+import {
+  claimDirectory,
+  DataDirectoryError,
+  syncParents,
+  writeCleanMark,
+} from './data-directory.ts'
 import { asError, isDiskFailure, isShortage, messageOf, storageError } from './disk-failure.ts'
 import { DiskFloor } from './disk-floor.ts'
 import { GatheringTask } from './gathering-task.ts'
@@ -275,8 +280,9 @@ export class LogDir implements LogHost {
         isClean: this.isClean,
         recoveryPoint: this.#offsets.recoveryPoints.get(name) ?? 0,
         logStartOffset: this.#offsets.logStarts.get(name) ?? 0,
-        // Of a topic that the metadata does not know nobody knows whether it was compacted, either.
-        knowsStart: !this.#isAdopted && (topicIdOf === null || topicId === knownId),
+        // Nobody knows whether an unknown topic was compacted, either.
+        knowsStart:
+          !this.#isAdopted && (topicIdOf === null || (knownId !== null && topicId === knownId)),
         wasCleaned: this.#offsets.cleaned?.has(name) ?? true,
         // What the journal has of it must not go with the journal while nobody knows whose it is.
         journal: isOther ? null : this.#journal.tailOf(key),
@@ -495,8 +501,13 @@ export class LogDir implements LogHost {
     throw new KafkaError('KAFKA_STORAGE_ERROR', `${this.path} is offline: ${why}`)
   }
 
-  saveLogStarts(): Promise<void> {
-    return this.#logStartSaves.request()
+  async saveLogStarts(): Promise<void> {
+    try {
+      await this.#logStartSaves.request()
+    } catch (error) {
+      if (!isShortage(error)) this.#goOffline(asError(error))
+      throw storageError(this.path, error)
+    }
   }
 
   async #saveLogStarts(): Promise<void> {
@@ -558,10 +569,7 @@ export class LogDir implements LogHost {
     await this.#lock.release()
   }
 
-  /**
-   * The first half of `close`: the directory stays held, for what else is kept in it. Whether the
-   * next start needs no recovery.
-   */
+  /** The first half of `close`: the directory stays held. Whether the next start needs no recovery. */
   async closeLogs(): Promise<boolean> {
     this.#stopTimers()
     this.#closing ??= this.#isInUse ? this.#closeLogs() : Promise.resolve(this.isClean)
@@ -583,15 +591,7 @@ export class LogDir implements LogHost {
     if (this.#isLoaded) await this.#checkpointAll()
     isClean &&= this.#failure === null
     await this.#journal.close({ isClean })
-    if (!isClean) return false
-    const mark = await this.env.disk.open(`${this.path}/${cleanShutdownFile}`, 'create')
-    try {
-      await mark.writeAt([Buffer.from('{"version":0,"brokerEpoch":-1}')], 0)
-      await mark.sync()
-    } finally {
-      await mark.close()
-    }
-    await this.env.disk.syncDir(this.path)
-    return true
+    if (isClean) await writeCleanMark(this.env.disk, this.path)
+    return isClean
   }
 }

@@ -18,7 +18,7 @@ export interface LogHost {
   bytesQueued(change: number): void
   /** Runs a sync when the disk may take one more. */
   runSync(sync: () => Promise<void>): Promise<void>
-  /** Makes the log start offsets of all logs durable. */
+  /** Makes the log start offsets of all logs durable. KAFKA_STORAGE_ERROR. */
   saveLogStarts(): Promise<void>
   /** Makes the recovery points of all logs durable. */
   saveRecoveryPoints(): Promise<void>

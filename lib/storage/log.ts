@@ -23,7 +23,6 @@ import {
   type TopicPartition,
   topicPartitionName,
 } from '../base/types.ts'
-import { writeFileAtomic } from '../io/disk.ts'
 import {
   lastOffsetOf,
   patchCreateTime,
@@ -33,7 +32,7 @@ import {
 } from '../record/batch.ts'
 import type { AppendInfo } from './append-info.ts'
 import { checkSize, claimsAppendTime, validateBatch, withWantedCodec } from './batch-validation.ts'
-import { asError, isDiskFailure, isShortage, storageError } from './disk-failure.ts'
+import { asError, isDiskFailure, isShortage } from './disk-failure.ts'
 import { EpochFile } from './epoch-file.ts'
 import { GatheringTask } from './gathering-task.ts'
 import { journalKeyOf } from './journal/journal-block.ts'
@@ -51,13 +50,12 @@ import {
 import type { LogState } from './log-state.ts'
 import { LogWriter, type WriteGroup } from './log-writer.ts'
 import { rebuildProducers } from './producer-recovery.ts'
-import { encodeProducerSnapshot } from './producer-snapshot.ts'
+import { encodeProducerSnapshot, saveProducerSnapshot } from './producer-snapshot.ts'
 import type { ProducerBatch, ProducerStates } from './producer-state.ts'
 import { ReadFailures } from './read-failures.ts'
 import type { RecordCheck } from './record-check.ts'
 import { isRollDue, newSegment } from './roll.ts'
 import type { Segment } from './segment.ts'
-import { fileSuffix, segmentFileName } from './segment-files.ts'
 import { removeLater, runStart } from './segment-runs.ts'
 
 export type { AppendInfo } from './append-info.ts'
@@ -86,7 +84,7 @@ export class Log {
   #segments: Segment[]
   #active: Segment
   #logStartOffset: Offset
-  /** It was advanced by request, and that is not on the medium. */
+  /** It was advanced by request, and that is not on the medium: nobody who asks for it again is told so. */
   #isStartUnsaved = false
   #logEndOffset: Offset
   #writtenEndOffset: Offset
@@ -418,19 +416,10 @@ export class Log {
       this.leaderEpochs.truncateFromStart(offset)
       this.#isStartUnsaved = true
     }
-    if (this.#isStartUnsaved && !planted.logStartUnsaved) await this.#saveLogStart()
-  }
-
-  /** One that could not be saved is not acknowledged by the next who asks for it, either. */
-  async #saveLogStart(): Promise<void> {
-    const offset = this.#logStartOffset
-    try {
-      await this.#host.saveLogStarts()
-    } catch (error) {
-      if (isDiskFailure(error)) this.#host.onFailure(this, asError(error))
-      throw storageError(this.name, error)
-    }
-    if (this.#logStartOffset === offset) this.#isStartUnsaved = false
+    if (!this.#isStartUnsaved || planted.logStartUnsaved) return
+    const saved = this.#logStartOffset
+    await this.#host.saveLogStarts()
+    if (this.#logStartOffset === saved) this.#isStartUnsaved = false
   }
 
   /**
@@ -578,19 +567,15 @@ export class Log {
         await this.epochFile.settle()
         this.#active.seal()
         await this.#active.flushIndexes({ isSynced: true })
-        if (this.#snapshotOffset !== this.#logEndOffset) await this.#saveSnapshot()
+        const [disk, end] = [this.#host.env.disk, this.#logEndOffset]
+        if (this.#snapshotOffset !== end)
+          await saveProducerSnapshot({ disk, directory: this.#directory }, end, this.#producers)
         this.#recoveryPoint = this.#logEndOffset
       } catch (error) {
         throw this.#failed(error)
       }
     }
     await this.#end({ isSettled })
-  }
-
-  async #saveSnapshot(): Promise<void> {
-    const path = `${this.#directory}/${segmentFileName(this.#logEndOffset, fileSuffix.snapshot)}`
-    const bytes = encodeProducerSnapshot(this.#producers.entries())
-    await writeFileAtomic(this.#host.env.disk, path, bytes)
   }
 
   /** Closes the files as they are. For a log that is removed: the journal forgets it. */

@@ -18,8 +18,11 @@
 import { asBuffer } from '../base/bytes.ts'
 import { crc32c } from '../base/crc32c.ts'
 import { DecodeError } from '../base/errors.ts'
+import type { Offset } from '../base/types.ts'
+import { type Disk, writeFileAtomic } from '../io/disk.ts'
 import { readInt64, writeInt64 } from '../record/batch.ts'
 import { batchesKeptMax, type ProducerBatch, type ProducerEntry } from './producer-state.ts'
+import { fileSuffix, segmentFileName } from './segment-files.ts'
 
 const headBytes = 10
 const entryBytes = 46
@@ -65,6 +68,16 @@ export function encodeProducerSnapshot(entries: Iterable<ProducerEntry>): Uint8A
   }
   bytes.writeUInt32BE(crc32c(bytes.subarray(crcFrom)), crcPosition)
   return bytes
+}
+
+/** Writes the state at `offset` to its file; durable when it resolves. Native errors. */
+export async function saveProducerSnapshot(
+  { disk, directory }: { disk: Disk; directory: string },
+  offset: Offset,
+  producers: { entries(): Iterable<ProducerEntry> },
+): Promise<void> {
+  const path = `${directory}/${segmentFileName(offset, fileSuffix.snapshot)}`
+  await writeFileAtomic(disk, path, encodeProducerSnapshot(producers.entries()))
 }
 
 function noBatch({ lastWriteMs }: ProducerEntry): ProducerBatch {

@@ -6,7 +6,8 @@
  *   .cleaned   written, perhaps in part   removed
  *   .swap      whole and durable          takes the place of the segments in its range of offsets;
  *              with a `.cleaned` file at   removed: its renaming had only begun, so the old segments
- *              its base or below it        are all there (Kafka: an incomplete split, KAFKA-6264)
+ *              its base or below it, and   are all there (Kafka: an incomplete split, KAFKA-6264)
+ *              the old segment in place
  *              not whole                   none of ours, or rotten: nothing is touched, the log is offline
  *
  * Running it again after a crash ends the same way. Source: apache/kafka: storage/.../log/LogLoader.java.
@@ -50,7 +51,16 @@ function swapsOf(found: readonly Found[]): Found[] {
   for (const { mark, baseOffset } of found) {
     if (mark === '.cleaned') firstCleaned = Math.min(firstCleaned, baseOffset)
   }
-  return found.filter(({ mark, baseOffset }) => mark === '.swap' && baseOffset < firstCleaned)
+  // Whose old segment is out of the way took its place: an incomplete split has touched nothing yet.
+  const isReplaced = (base: Offset) => {
+    const marks = found.filter(({ baseOffset, suffix }) => {
+      return baseOffset === base && suffix === fileSuffix.log
+    })
+    return marks.some(({ mark }) => mark === '.deleted') && !marks.some(({ mark }) => mark === '')
+  }
+  return found.filter(({ mark, baseOffset }) => {
+    return mark === '.swap' && (baseOffset < firstCleaned || isReplaced(baseOffset))
+  })
 }
 
 /** Where the segments end that are to take their places, by name. */

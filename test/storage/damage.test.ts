@@ -3,6 +3,7 @@
 import { readFile } from '../../lib/io/disk.ts'
 import { MemoryDisk } from '../../lib/io/memory/disk.ts'
 import { memoryEnv } from '../../lib/io/memory/env.ts'
+import { isNativeError } from '../../lib/storage/disk-failure.ts'
 import { countBatchesIn } from '../../lib/storage/scan.ts'
 import { assert, rejection, suite } from '../support/suite.ts'
 import { batchOf, Scenario, topicPartition } from './support/scenario.ts'
@@ -468,3 +469,31 @@ test('two segments that claim the same offsets take the log offline at a clean s
   await world.scenario.open()
   assert.match(world.scenario.log.failure?.message ?? '', /ends at offset 10; one of the two/)
 })
+
+test('a swap whose old segment is out of the way counts, whatever else is left over', async () => {
+  const world = await filled()
+  const [first = 0, second = 0] = bases(world)
+  await world.scenario.close()
+  const bytes = await bytesOf(world, segment(second))
+  const { disk } = world.scenario.env
+  await disk.rename(segment(second), `${segment(second)}.deleted`)
+  await replace(world, `${segment(second)}.swap`, bytes)
+  await replace(world, `${segment(first)}.cleaned`, bytes)
+  await world.scenario.open()
+  assert.is(world.scenario.log.failure, null)
+  assert.is((await world.scenario.readAll()).length, 10)
+})
+
+/** What a system says, and what is none of it. */
+const codes: [code: unknown, isNative: boolean][] = [
+  ['ENOSPC', true],
+  ['EIO', true],
+  ['ERR_INVALID_URL', false],
+  [76, false],
+]
+
+for (const [code, isNative] of codes) {
+  test(`an error with code ${code} is ${isNative ? '' : 'not '}of the system`, () => {
+    assert.is(isNativeError(Object.assign(new Error('x'), { code })), isNative)
+  })
+}

@@ -203,8 +203,8 @@ function lineOf(text: string, index: number): number {
 }
 
 function isEntry(path: string): boolean {
-  // test/cli/ottla.ts is the command itself, test/thread.ts the program of threads, built beside the tests.
-  return /^(cli\/main|lib\/index|lib\/testing\/index|test\/run|test\/thread|test\/cli\/ottla)\.ts$|\.test\.ts$|^test\/(interop|bench|sim|fuzz|tools)\//.test(
+  // test/cli/ottla.ts is the command itself, test/ottla-thread.ts the program of threads, built beside the tests.
+  return /^(cli\/main|lib\/index|lib\/testing\/index|test\/run|test\/ottla-thread|test\/cli\/ottla)\.ts$|\.test\.ts$|^test\/(interop|bench|sim|fuzz|tools)\//.test(
     path,
   )
 }

@@ -68,7 +68,7 @@ await check('npm pack makes a tarball with the product and nothing else', async 
   for (const wanted of [
     'dist/ottla.mjs',
     'dist/index.mjs',
-    'dist/thread.mjs',
+    'dist/ottla-thread.mjs',
     'dist/types/lib/index.d.ts',
     'man/ottla.1',
     'fixtures/demo/app.log',

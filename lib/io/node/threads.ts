@@ -1,5 +1,5 @@
 /**
- * Threads as Node's workers. Their program is thread.mjs, which the build puts beside the other bundles,
+ * Threads as Node's workers. Their program is ottla-thread.mjs, which the build puts beside the other bundles,
  * or above the chunks; where somebody bundled ottla without it there are no threads.
  */
 
@@ -13,19 +13,28 @@ import type { Thread, ThreadPort, Threads } from '../threads.ts'
 const workBytesMin = 1024 * 1024
 /** A third of the share that the event loop gets where both want a processor. */
 const niceness = 5
-const places = ['./thread.mjs', '../thread.mjs', '../../thread.mjs']
+const places = ['./ottla-thread.mjs', '../ottla-thread.mjs', '../../ottla-thread.mjs']
 
 let found: Threads | null | undefined
 
 /** Null without the program of threads. */
 export function nodeThreads(): Threads | null {
   if (found !== undefined) return found
-  const program = places
-    .map((place) => new URL(place, import.meta.url))
-    .find((url) => existsSync(fileURLToPath(url)))
+  const program = findProgram()
   found =
     program === undefined ? null : { workBytesMin, start: (...task) => startThread(program, task) }
   return found
+}
+
+function findProgram(): URL | undefined {
+  try {
+    return places
+      .map((place) => new URL(place, import.meta.url))
+      .find((url) => existsSync(fileURLToPath(url)))
+  } catch {
+    // A bundler put something else there than the URL of a file.
+    return undefined
+  }
 }
 
 function startThread(program: URL, [task, input, onMessage]: Parameters<Threads['start']>): Thread {

@@ -209,8 +209,8 @@ function rewritten(parts: {
   return sealed(batch)
 }
 
-/** The batch without records: no codec, no horizon, its largest timestamp as before. */
-function emptyBatch(header: BatchHeader, bytes: Buffer, output: CleanerOutput): Buffer {
+/** The batch, of which only the header is needed, without records: no codec, no horizon, its largest timestamp as before. */
+export function emptyBatch(header: BatchHeader, bytes: Buffer, output: CleanerOutput): Buffer {
   const batch = output.batch(headerSize)
   bytes.copy(batch, 0, 0, headerSize)
   const kept = attribute.logAppendTime | attribute.transactional | attribute.control

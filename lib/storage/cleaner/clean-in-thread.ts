@@ -6,6 +6,7 @@
 import { deferred } from '../../base/deferred.ts'
 import { DecodeError } from '../../base/errors.ts'
 import type { Offset, ProducerId } from '../../base/types.ts'
+import type { Timer } from '../../io/clock.ts'
 import { hasErrorCode } from '../../io/disk.ts'
 import type { Thread, Threads } from '../../io/threads.ts'
 import type { ProducerStates } from '../producer-state.ts'
@@ -23,12 +24,22 @@ export class ThreadFailedError extends Error {
 export interface ThreadTools
   extends Pick<
     CleaningTools,
-    'env' | 'pool' | 'signal' | 'swapIn' | 'mapBytesMax' | 'mapLoadFactor' | 'pieceBytes'
+    | 'env'
+    | 'pool'
+    | 'runSync'
+    | 'signal'
+    | 'swapIn'
+    | 'mapBytesMax'
+    | 'mapLoadFactor'
+    | 'pieceBytes'
   > {
   readonly rate: () => number
   /** Calls `listener` whenever the rate has changed, until the function it gives is called. */
   readonly onRate: (listener: () => void) => () => void
 }
+
+/** For a thread that was told to stop: it does so within a slice of work and a disk operation. */
+const patienceMs = 10_000
 
 type ThreadedLog = LogToClean & { readonly producers: ProducerStates }
 type SwapMessage = FromThread & { kind: 'swap' }
@@ -44,8 +55,13 @@ export async function cleanInThread(
   const thread = start(threads, jobOf(log, tools), (message) => {
     if (message.kind === 'done') outcome.resolve(message.cleaning)
     else if (message.kind === 'failed') outcome.reject(errorOf(message.failure))
-    else swapping = swap(message).then((isDone) => post({ kind: 'swapped', isDone }))
+    else if (message.kind === 'swap') {
+      swapping = swap(message).then((isDone) => post({ kind: 'swapped', isDone }))
+    } else if (message.kind === 'synced') turn.end()
+    else if (message.kind === 'sync')
+      void tools.runSync(() => turn.begin(() => post({ kind: 'go' })))
   })
+  const turn = new SyncTurn()
   let swapping = Promise.resolve()
   const swapped = new Set<Segment>()
   const post = (message: ToThread) => thread.post(message)
@@ -61,7 +77,11 @@ export async function cleanInThread(
       return false
     }
   }
-  const stop = () => post({ kind: 'stop' })
+  const patience: Timer[] = []
+  const stop = () => {
+    post({ kind: 'stop' })
+    patience.push(tools.env.clock.timer(patienceMs, () => thread.end()))
+  }
   signal.addEventListener('abort', stop, { once: true })
   const endRate = tools.onRate(() => post({ kind: 'rate', rate: tools.rate() }))
   void thread.ended.then((cause) => {
@@ -79,11 +99,35 @@ export async function cleanInThread(
     throw error
   } finally {
     signal.removeEventListener('abort', stop)
+    for (const timer of patience) timer.cancel()
     endRate()
     thread.end()
     await thread.ended
+    turn.close()
     // A thread that died meanwhile leaves a swap to be finished.
     await swapping
+  }
+}
+
+/** The thread's place among the syncs of the disk, held until it is done with it, or gone. */
+class SyncTurn {
+  #isClosed = false
+  #done = deferred()
+
+  async begin(go: () => void): Promise<void> {
+    if (this.#isClosed) return
+    this.#done = deferred()
+    go()
+    await this.#done.promise
+  }
+
+  end(): void {
+    this.#done.resolve()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.end()
   }
 }
 

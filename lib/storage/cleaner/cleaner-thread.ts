@@ -6,6 +6,9 @@
  *   this side                         the broker's
  *   -------------------------------   ---------------------------------------------
  *                                     job (the thread's input)
+ *   sync                          ->  waits until the disk may take one more
+ *                                 <-  go
+ *   synced                        ->  the next may
  *   swap: segment `from` .. `to`  ->  swapSegments
  *                                 <-  swapped: whether it was done
  *   done | failed                 ->  the end
@@ -13,9 +16,11 @@
  */
 
 import { deferred } from '../../base/deferred.ts'
+import { KafkaError } from '../../base/errors.ts'
 import type { Offset, ProducerId } from '../../base/types.ts'
 import type { Env } from '../../io/env.ts'
 import type { ThreadPort } from '../../io/threads.ts'
+import { asError, isNativeError } from '../disk-failure.ts'
 import { Segment } from '../segment.ts'
 import { SegmentPool } from '../segment-pool.ts'
 import type { TransactionIndexEntry } from '../transaction-index.ts'
@@ -43,6 +48,7 @@ export interface CleaningJob {
 }
 
 export type ToThread =
+  | { readonly kind: 'go' }
   | { readonly kind: 'swapped'; readonly isDone: boolean }
   | { readonly kind: 'rate'; readonly rate: number }
   | { readonly kind: 'stop' }
@@ -55,6 +61,8 @@ export interface Failure {
 }
 
 export type FromThread =
+  | { readonly kind: 'sync' }
+  | { readonly kind: 'synced' }
   /** The segments at `from` up to `to` of the job became one, with so many bytes. */
   | {
       readonly kind: 'swap'
@@ -73,9 +81,12 @@ export async function cleanForOthers(env: Env, port: ThreadPort): Promise<void> 
   const job = port.input as CleaningJob
   const abort = new AbortController()
   const pool = new SegmentPool({ openMax })
+  const post = (message: FromThread) => port.post(message)
   let rate = job.rate
   let swapped = deferred<boolean>()
+  let go = deferred()
   const handlers: { [K in ToThread['kind']]: (message: ToThread & { kind: K }) => void } = {
+    go: () => go.resolve(),
     swapped: ({ isDone }) => swapped.resolve(isDone),
     rate: (message) => {
       rate = message.rate
@@ -94,23 +105,34 @@ export async function cleanForOthers(env: Env, port: ThreadPort): Promise<void> 
     // Its files are about to get other names.
     await replacement.close()
     swapped = deferred()
-    port.post({ kind: 'swap', from, to: from + replaced.length, sizeBytes } satisfies FromThread)
+    post({ kind: 'swap', from, to: from + replaced.length, sizeBytes })
     return swapped.promise
+  }
+  const runSync = async (sync: () => Promise<void>) => {
+    go = deferred()
+    post({ kind: 'sync' })
+    await go.promise
+    try {
+      await sync()
+    } finally {
+      post({ kind: 'synced' })
+    }
   }
   let end: FromThread
   try {
     const cleaning = await cleanLog(log, {
       ...job.limits,
       ...{ env, pool, swapIn, signal: abort.signal },
-      runSync: (sync) => sync(),
+      runSync,
       pace: new CleanerPace(env.clock, () => rate),
     })
     end = { kind: 'done', cleaning }
   } catch (error) {
     end = { kind: 'failed', failure: failureOf(error) }
   }
-  for (const segment of log.segments) await segment.close()
-  port.post(end)
+  // What was only read has nothing to lose.
+  for (const segment of log.segments) await segment.close().catch(() => undefined)
+  post(end)
 }
 
 function logOf(job: CleaningJob, { env, pool }: { env: Env; pool: SegmentPool }): LogToClean {
@@ -124,7 +146,8 @@ function logOf(job: CleaningJob, { env, pool }: { env: Env; pool: SegmentPool })
 }
 
 function failureOf(error: unknown): Failure {
-  const { name, message } = error instanceof Error ? error : new Error(String(error))
-  const code = error instanceof Error && 'code' in error ? String(error.code) : null
-  return { name, message, code }
+  const { name, message } = asError(error)
+  // Its codec is not to be had here.
+  if (error instanceof KafkaError) return { name: 'UncleanableError', message, code: null }
+  return { name, message, code: isNativeError(error) ? error.code : null }
 }

@@ -9,14 +9,14 @@
  * Source: apache/kafka: LogCleaner, LogCleanerManager.
  */
 
-import { DecodeError } from '../../base/errors.ts'
+import { DecodeError, KafkaError } from '../../base/errors.ts'
 import { type Offset, topicPartitionName } from '../../base/types.ts'
 import type { BrokerConfig } from '../../config/broker.ts'
 import { sleep } from '../../io/clock.ts'
 import { hasErrorCode, readFile, writeFileAtomic } from '../../io/disk.ts'
 import type { Env } from '../../io/env.ts'
 import { cleanerOffsetFile, decodeOffsetCheckpoint, encodeOffsetCheckpoint } from '../checkpoint.ts'
-import { asError, isDiskFailure } from '../disk-failure.ts'
+import { asError, isDiskFailure, isNativeError } from '../disk-failure.ts'
 import { GatheringTask } from '../gathering-task.ts'
 import type { Log } from '../log.ts'
 import { isCompacted } from '../log-config.ts'
@@ -27,7 +27,7 @@ import { type Cleaning, cleanLog, UncleanableError } from './clean-log.ts'
 import { type Cleanable, cleanableOf, isDue } from './cleanable.ts'
 import { logToClean } from './log-to-clean.ts'
 import { CleanerPace, CleaningStopped } from './pace.ts'
-import { swapSegments } from './swap.ts'
+import { removeLeftOver, swapSegments } from './swap.ts'
 
 export type CleanerConfig = Pick<
   BrokerConfig,
@@ -182,6 +182,7 @@ export class LogCleaner implements LogCleaning {
   ): Promise<{ cleaning: Cleaning; isThreaded: boolean }> {
     const env = this.#env
     const { log } = cleanable
+    await removeLeftOver(env.disk, log.directory)
     const toClean = await logToClean(env, cleanable)
     signal.throwIfAborted()
     const tools = {
@@ -195,6 +196,7 @@ export class LogCleaner implements LogCleaning {
     if (threads !== null && bytes >= threads.workBytesMin) {
       const cleaning = await cleanInThread(threads, toClean, {
         ...tools,
+        runSync: (sync) => this.#dir.runSync(sync),
         rate: () => this.#rate / this.#lanesMax,
         onRate: (listener) => {
           this.#onRate.add(listener)
@@ -258,20 +260,24 @@ export class LogCleaner implements LogCleaning {
     if (error instanceof ThreadFailedError) {
       this.#isThreadless = true
       this.#env.log.warn('log.cleaner.thread.failed', { log: log.name, error: error.message })
-      return
     }
     if (log.failure !== null && !(error instanceof DecodeError)) {
       // Offline for another reason, or half renamed: then the log dir has to know.
-      this.#dir.onFailure(log, asError(error))
+      this.#dir.onFailure(log, log.failure)
       return
     }
-    if (error instanceof DecodeError || error instanceof UncleanableError) {
+    if (error instanceof ThreadFailedError) return
+    // A KafkaError: its codec is not to be had here.
+    const isOfLog =
+      error instanceof DecodeError ||
+      error instanceof UncleanableError ||
+      error instanceof KafkaError
+    if (isOfLog) {
       this.#uncleanable.add(log)
       this.#env.log.error('log.uncleanable', { log: log.name, error: error.message })
       return
     }
-    const isNative = error instanceof Error && 'code' in error
-    if (!isNative) throw error
+    if (!isNativeError(error)) throw error
     if (isDiskFailure(error) && !hasErrorCode(error, 'ENOENT')) this.#dir.onFailure(log, error)
     else this.#env.log.warn('log.cleaning.failed', { log: log.name, error: error.message })
   }

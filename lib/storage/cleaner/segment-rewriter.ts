@@ -11,6 +11,7 @@ import type { Env } from '../../io/env.ts'
 import {
   type BatchHeader,
   hasDeleteHorizon,
+  headerSize,
   isControl,
   lastOffsetOf,
   readBatchHeader,
@@ -20,7 +21,7 @@ import { Segment } from '../segment.ts'
 import { fileSuffix } from '../segment-files.ts'
 import type { SegmentPool } from '../segment-pool.ts'
 import { encodeTransactionIndex } from '../transaction-index.ts'
-import { type BatchFate, type FilterContext, filterBatch } from './batch-filter.ts'
+import { type BatchFate, emptyBatch, type FilterContext, filterBatch } from './batch-filter.ts'
 import type { LogToClean } from './log-to-clean.ts'
 import type { OffsetMap } from './offset-map.ts'
 import type { CleanerOutput } from './output.ts'
@@ -102,6 +103,8 @@ class SegmentRewriter {
   #recordsRead = 0
   #recordsKept = 0
   #keylessDropped = 0
+  /** The last batch that went as a whole, as long as nothing stayed: its header. */
+  #dropped: { readonly header: BatchHeader; readonly bytes: Buffer } | null = null
 
   constructor(rewriting: Rewriting, { segments, endOffset }: SegmentGroup) {
     this.#rewriting = rewriting
@@ -155,8 +158,15 @@ class SegmentRewriter {
     this.#recordsKept += filtered.recordsKept
     const { bytes } = filtered
     if (bytes !== batch.bytes) this.#isSame = false
-    if (bytes === null) return
+    if (bytes === null) {
+      if (this.segment.sizeBytes === 0) this.#noteDropped(batch)
+      return
+    }
     if (bytes === batch.bytes) this.#isCopied = false
+    this.#append(bytes)
+  }
+
+  #append(bytes: Uint8Array): void {
     const { segment } = this
     const header = readBatchHeader(bytes)
     const interval = this.#rewriting.log.config['index.interval.bytes']
@@ -164,6 +174,11 @@ class SegmentRewriter {
     segment.sizeBytes += bytes.length
     this.#pending.push(bytes)
     this.#pendingBytes += bytes.length
+  }
+
+  /** The header of a batch that may have to stand for all, when nothing is left: a segment is never empty. */
+  #noteDropped({ header, bytes }: { header: BatchHeader; bytes: Buffer }): void {
+    this.#dropped = { header, bytes: Buffer.from(bytes.subarray(0, headerSize)) }
   }
 
   #fateOf({ header, bytes }: { header: BatchHeader; bytes: Buffer }): BatchFate {
@@ -233,6 +248,10 @@ class SegmentRewriter {
   async finish(): Promise<Rewritten> {
     const { env, transactions, runSync } = this.#rewriting
     const { segment } = this
+    if (segment.sizeBytes === 0 && this.#dropped !== null) {
+      const { header, bytes } = this.#dropped
+      this.#append(emptyBatch(header, bytes, this.#rewriting.output))
+    }
     await this.#flush()
     const kept = transactions.takeKept()
     if (kept.length > 0) {

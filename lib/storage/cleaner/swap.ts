@@ -15,9 +15,11 @@
  */
 
 import { planted } from '../../base/planted.ts'
+import type { Disk } from '../../io/disk.ts'
 import type { Env } from '../../io/env.ts'
 import type { Log } from '../log.ts'
 import type { Segment } from '../segment.ts'
+import { parseSegmentFileName } from '../segment-files.ts'
 import { removeLater, runStart } from '../segment-runs.ts'
 
 /**
@@ -35,7 +37,7 @@ export async function swapSegments(
     if (!planted.cleanerSwapUnsynced) await env.disk.syncDir(directory)
   }
   // In use from here on, so that nobody opens its files while their names change.
-  const isDone = await replacement.use(async () => {
+  const swap = async () => {
     await syncNames()
     if (runStart(log.segments, replaced) === -1) return false
     await replacement.rename('.swap')
@@ -55,7 +57,15 @@ export async function swapSegments(
         throw error
       }
     })
-  })
+  }
+  let isDone: boolean
+  try {
+    isDone = await replacement.use(swap)
+  } catch (error) {
+    // Before step 3: what is left would be taken for a swap to be finished, of segments that have changed since.
+    if (log.failure === null) await removeLeftOver(env.disk, directory).catch(() => undefined)
+    throw error
+  }
   if (isDone) {
     removeLater(env, log, replaced)
     return true
@@ -63,4 +73,16 @@ export async function swapSegments(
   await replacement.removeFiles()
   await env.disk.syncDir(directory)
   return false
+}
+
+/** Removes what a cleaning left that did not end well. The log must be online, and not being cleaned. */
+export async function removeLeftOver(disk: Disk, directory: string): Promise<void> {
+  let hasRemoved = false
+  for (const { name } of await disk.list(directory)) {
+    const mark = parseSegmentFileName(name)?.mark
+    if (mark !== '.cleaned' && mark !== '.swap') continue
+    await disk.remove(`${directory}/${name}`)
+    hasRemoved = true
+  }
+  if (hasRemoved) await disk.syncDir(directory)
 }

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { readFile } from '../../../lib/io/disk.ts'
 import { nativeError } from '../../../lib/io/memory/disk.ts'
 import { type MemoryEnv, memoryEnv } from '../../../lib/io/memory/env.ts'
-import { hasDeleteHorizon } from '../../../lib/record/batch.ts'
+import { hasDeleteHorizon, readBatchHeader } from '../../../lib/record/batch.ts'
 import type { Codec } from '../../../lib/record/compression.ts'
 import type { LogConfig } from '../../../lib/storage/log-config.ts'
 import { assert, suite } from '../../support/suite.ts'
@@ -233,6 +233,67 @@ test('a log that was compacted once is recovered as one, whatever its policy is 
   await scenario.crash()
   assert.is(scenario.log.failure, null)
   assert.equal(await scenario.rows(), rows)
+})
+
+test('a swap that a full disk refused leaves nothing that a start would finish', async () => {
+  const scenario = await scenarioWith().open()
+  await fill(scenario, 50)
+  const { disk } = scenario.env
+  disk.beforeEach = (operation, path) => {
+    const isSwap = operation === 'rename' && path.endsWith('.timeindex.cleaned')
+    if (isSwap) throw nativeError('ENOSPC', operation, path)
+  }
+  assert.is(await scenario.cleaner.cleanDirtiest(), false)
+  disk.beforeEach = () => {}
+  assert.is(scenario.log.failure, null)
+  const names = (await disk.list(directory)).map(({ name }) => name)
+  assert.equal(
+    names.filter((name) => /\.(cleaned|swap)$/.test(name)),
+    [],
+  )
+  assert.ok((await scenario.clean()) > 0)
+  await scenario.crash()
+  await scenario.check()
+})
+
+test('what an earlier cleaning left is gone before the next one', async () => {
+  const scenario = await scenarioWith().open()
+  await fill(scenario, 50)
+  const [, second] = scenario.log.segments
+  const { disk } = scenario.env
+  for (const suffix of ['log', 'txnindex']) {
+    const name = `${String(second?.baseOffset).padStart(20, '0')}.${suffix}.cleaned`
+    await (await disk.open(`${directory}/${name}`, 'create')).close()
+  }
+  assert.ok((await scenario.clean()) > 0)
+  const names = (await disk.list(directory)).map(({ name }) => name)
+  assert.is(
+    names.find((name) => name.includes('.cleaned')),
+    undefined,
+  )
+  await scenario.crash()
+  await scenario.check()
+})
+
+test('a segment of which nothing is left keeps a header, also when its end was taken before', async () => {
+  const scenario = scenarioWith({ 'internal.segment.bytes': 400 })
+  await scenario.open()
+  for (let round = 0; round < 12; round++) {
+    await scenario.put({ rows: [['same', `${round}`.padEnd(100, 'x')]] })
+  }
+  const [first] = scenario.log.segments
+  const path = first?.path('.log') ?? ''
+  await scenario.close()
+  // As Apache Kafka's compaction leaves it: the last batch is gone, and the segment ends before the next.
+  const file = await scenario.env.disk.open(path, 'write')
+  await file.truncate(
+    readBatchHeader(Buffer.from((await readFile(scenario.env.disk, path)) ?? [])).sizeBytes,
+  )
+  await file.close()
+  await scenario.open()
+  assert.ok((await scenario.clean()) > 0)
+  for (const { sizeBytes } of scenario.log.segments) assert.ok(sizeBytes > 0)
+  assert.is((await scenario.rows()).filter(({ key }) => key === 'same').at(-1)?.offset, 11)
 })
 
 test('a damaged batch makes its log uncleanable, once told, and another log goes on', async () => {
