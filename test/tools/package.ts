@@ -123,14 +123,15 @@ await check('a large compacted log is cleaned in a thread', async () => {
       '127.0.0.1:0',
       '--data',
       join(project, 'compacted'),
-    ].concat(['-c', 'log.cleaner.backoff.ms=100', '--topic', settings]),
+    ].concat(['-c', 'log.cleaner.backoff.ms=500', '--topic', settings]),
     (line) => /^BROKERS=(.+)$/.exec(line)?.[1],
   )
   try {
     const input = Array.from({ length: 4000 }, (_, n) => `key ${n % 10}\t${'x'.repeat(1000)}\n`)
     await output([ottla, '-b', value, 'produce', 'keys', '-K', '\t'], { input: input.join('') })
     for (const untilMs = performance.now() + 60_000; performance.now() < untilMs; ) {
-      if (log().includes('log.cleaned')) break
+      // What was closed before the rest came is little, and cleaned without one.
+      if (log().includes('isThreaded=true')) break
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
     expectTrue(/log\.cleaned .*isThreaded=true/.test(log()), log())
