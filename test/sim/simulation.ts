@@ -156,8 +156,10 @@ export class Simulation {
     for (const { host, rot } of this.clusters) {
       host.machine.faults.heal()
       host.machine.disk.capacityBytes = 1 << 30
-      // A log that the disk would not give stays offline until somebody starts the broker anew.
-      const isBroken = [...host.partitions()].some(({ log }) => log.failure !== null)
+      // A log that the disk would not give stays offline until somebody starts the broker anew. One that
+      // is still starting may have met such a log, and has no partitions to ask.
+      const partitions = [...host.partitions()]
+      const isBroken = partitions.length === 0 || partitions.some(({ log }) => log.failure !== null)
       if (isBroken || host.hasRot) host.crash('kill', {})
       rot.heal()
       host.start()
